@@ -1,0 +1,127 @@
+"""``sarseg train``: a dataset in, a model file out."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sarseg.cli import console
+from sarseg.cli.options import (
+    BackboneWeightsOption,
+    DeviceOption,
+    JsonOption,
+    OverwriteOption,
+    QuietOption,
+)
+
+
+def train(
+    dataset: Annotated[
+        str,
+        typer.Option(
+            "--dataset",
+            metavar="DIR",
+            help="Folder of chips from `sarseg tile`, or fusar or fusar2 (FUSAR-Map 1.0, 2.0).",
+        ),
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="Model file to write.")
+    ] = Path("model.safetensors"),
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data",
+            metavar="DIR",
+            help="Folder of FUSAR-Map; else SARSEG_DATA, else the cache folder.",
+        ),
+    ] = None,
+    method: Annotated[
+        str, typer.Option("--method", metavar="NAME", help="How SAM is adapted: cwsam or full.")
+    ] = "cwsam",
+    backbone: Annotated[
+        str,
+        typer.Option("--backbone", metavar="NAME", help="vit_t (shipped), vit_b, vit_l or vit_h."),
+    ] = "vit_t",
+    backbone_weights: BackboneWeightsOption = None,
+    epochs: Annotated[int, typer.Option("--epochs", metavar="N", min=1)] = 20,
+    batch_size: Annotated[int, typer.Option("--batch-size", metavar="N", min=1)] = 2,
+    learning_rate: Annotated[float, typer.Option("--learning-rate", metavar="X", min=0.0)] = 2e-4,
+    class_weights: Annotated[
+        str,
+        typer.Option(
+            "--class-weights", metavar="NAME", help="none, frequency or published (FUSAR-Map)."
+        ),
+    ] = "none",
+    despeckle: Annotated[
+        bool, typer.Option("--despeckle/--no-despeckle", help="Lee filter, 5 x 5, before all else.")
+    ] = True,
+    looks: Annotated[
+        float,
+        typer.Option(
+            "--looks", metavar="X", min=0.1, help="Looks of the scenes, for the Lee filter."
+        ),
+    ] = 4.0,
+    augment: Annotated[
+        bool, typer.Option("--augment/--no-augment", help="Random flips and quarter turns.")
+    ] = True,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", min=0)] = 0,
+    device: DeviceOption = "auto",
+    overwrite: OverwriteOption = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Train a model on chips and write the model file that `sarseg predict` takes.
+
+    Example: sarseg train --dataset chips/ -o model.safetensors
+    """
+    from dataclasses import asdict
+
+    from pydantic import ValidationError
+
+    from sarseg.errors import UsageError
+    from sarseg.filters.despeckle import Lee
+    from sarseg.training.run import train as run
+    from sarseg.training.settings import TrainSettings
+
+    console.set_quiet(quiet)
+    try:
+        settings = TrainSettings.model_validate(
+            {
+                "dataset": dataset,
+                "data": data,
+                "method": method,
+                "backbone": backbone,
+                "backbone_weights": backbone_weights,
+                "despeckle": Lee(looks=looks) if despeckle else None,
+                "epochs": epochs,
+                "batch_size": batch_size,
+                "learning_rate": learning_rate,
+                "class_weights": class_weights,
+                "augment": augment,
+                "seed": seed,
+                "device": device,
+            }
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        option = "--" + str(first["loc"][0]).replace("_", "-")
+        raise UsageError(f"{option} {first['input']}: {first['msg']}.") from error
+    with console.progress("training steps") as report:
+        summary = run(settings, output, overwrite=overwrite, progress=report, warn=console.warn)
+    _describe(summary.metrics, summary.best_epoch)
+    console.say(
+        f"{output}: {summary.method} on {summary.backbone}, "
+        f"{summary.trainable_parameters / 1e6:.2f} M of {summary.parameters / 1e6:.2f} M "
+        f"parameters trained in {summary.seconds:.0f} s."
+    )
+    if as_json:
+        console.emit(asdict(summary))
+
+
+def _describe(metrics: dict[str, float], best_epoch: int) -> None:
+    if not metrics:
+        console.warn("the dataset has no validation split: the last epoch was kept, unmeasured.")
+        return
+    console.say(f"best epoch {best_epoch}, on the validation split:")
+    for name, value in metrics.items():
+        console.say(f"  {name:<24} {value:.3f}")

@@ -1,0 +1,167 @@
+"""Rasters on the grid of a scene: land-cover labels, and the split of each pixel."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+from pydantic import ValidationError
+from rasterio.errors import RasterioError
+
+from sarseg.classes import MAX_CLASS_ID, NODATA, LandCoverClass, unnamed_class
+from sarseg.datasets.sample import Split
+from sarseg.errors import InputError
+from sarseg.scenes.georeference import Georeference
+from sarseg.scenes.landcover import read_legend
+from sarseg.scenes.opening import open_raster
+from sarseg.scenes.window import Window
+
+SPLIT_CODES: dict[int, Split] = {1: "train", 2: "validation", 3: "test"}
+"""Values of a split raster; pixels of any other value belong to no split."""
+
+_HEX_COLOUR = re.compile(r"#([0-9a-f]{2})([0-9a-f]{2})([0-9a-f]{2})", re.IGNORECASE)
+
+
+class _AlignedRaster:
+    """One band of whole numbers on the grid of a scene, read by windows; a context manager."""
+
+    def __init__(self, path: Path, grid: Georeference, what: str) -> None:
+        self.path = path
+        self._dataset = open_raster(str(path))
+        try:
+            self._check(grid, what)
+        except InputError:
+            self.close()
+            raise
+
+    def _check(self, grid: Georeference, what: str) -> None:
+        bands, dtype = self._dataset.count, np.dtype(self._dataset.dtypes[0])
+        # Maps of sarseg itself may have more bands, but say what the first one is.
+        if bands != 1 and self._dataset.descriptions[0] != "class":
+            raise InputError(f"The {what} {self.path} has {bands} bands; one is expected.")
+        if not np.issubdtype(dtype, np.integer):
+            raise InputError(f"The {what} {self.path} holds {dtype} values; integers are expected.")
+        if difference := Georeference.of(self._dataset).difference(grid):
+            raise InputError(
+                f"The {what} {self.path} does not lie on the grid of the scene: {difference}."
+            )
+
+    def _values(self, window: Window) -> NDArray[Any]:
+        try:
+            values: NDArray[Any] = self._dataset.read(
+                1, window=((window.row, window.row_end), (window.col, window.col_end))
+            )
+        except RasterioError as error:
+            raise InputError(f"{self.path} cannot be read: {error}.") from error
+        return values
+
+    def close(self) -> None:
+        """Close the file."""
+        self._dataset.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class LabelRaster(_AlignedRaster):
+    """Class ids, 0..254, on the grid of a scene.
+
+    Unlabelled are pixels of the raster's nodata tag, of 255, and of the values in ``ignore``.
+    ``named`` are the classes that the raster's own legend, or else ``class_names``, names.
+
+    Raises InputError where the raster is unreadable, of another grid, or not one integer band.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        grid: Georeference,
+        *,
+        ignore: Sequence[int] = (),
+        class_names: Path | None = None,
+    ) -> None:
+        super().__init__(path, grid, "label raster")
+        self._unlabelled = {NODATA, *ignore}
+        if self._dataset.nodata is not None:
+            self._unlabelled.add(int(self._dataset.nodata))
+        known = read_class_names(class_names) if class_names else read_legend(self._dataset)
+        self.named = tuple(entry for entry in known if entry.id not in self._unlabelled)
+
+    def read(self, window: Window) -> NDArray[np.uint8]:
+        """Class ids in ``window``, which lies within the scene; 255 where unlabelled.
+
+        Raises InputError where a value is no class id.
+        """
+        values = self._values(window)
+        labelled = ~np.isin(values, list(self._unlabelled))
+        wrong = np.argwhere(labelled & ((values < 0) | (values > MAX_CLASS_ID)))
+        if wrong.size:
+            row, col = wrong[0]
+            raise InputError(
+                f"The label raster {self.path} holds {values[row, col]} at row "
+                f"{window.row + row}, column {window.col + col}; class ids are 0 to "
+                f"{MAX_CLASS_ID}. Give --ignore {values[row, col]} if it means unlabelled."
+            )
+        return np.where(labelled, values, NODATA).astype(np.uint8)
+
+
+class SplitRaster(_AlignedRaster):
+    """The split of each pixel on the grid of a scene: 1 train, 2 validation, 3 test, else none."""
+
+    def __init__(self, path: Path, grid: Georeference) -> None:
+        super().__init__(path, grid, "split raster")
+
+    def read(self, window: Window) -> dict[Split, NDArray[np.bool_]]:
+        """The pixels of each split in ``window``, which lies within the scene."""
+        values = self._values(window)
+        return {split: values == code for code, split in SPLIT_CODES.items()}
+
+
+def read_class_names(path: Path) -> tuple[LandCoverClass, ...]:
+    """Classes from a YAML file.
+
+    It maps ids to names (``3: water``) or to a name and a colour (``3: {name: water, colour:
+    "#0000ff"}``, or ``colour: [0, 0, 255]``). Raises InputError where it is anything else.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"The class file {path} cannot be read: {error.strerror}.") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"The class file {path} is not valid YAML: {reason}.") from error
+    if not isinstance(content, dict) or not content:
+        raise InputError(f"The class file {path} must map class ids to names, as in 3: water.")
+    return tuple(_class_entry(path, key, value) for key, value in content.items())
+
+
+def _class_entry(path: Path, class_id: Any, entry: Any) -> LandCoverClass:
+    fields = dict(entry) if isinstance(entry, dict) else {"name": entry}
+    colour = fields.get("colour")
+    if isinstance(colour, str) and (parts := _HEX_COLOUR.fullmatch(colour)):
+        fields["colour"] = tuple(int(part, 16) for part in parts.groups())
+    try:
+        if (
+            type(class_id) is not int
+        ):  # YAML takes `yes` for a truth value, which Python takes for 1
+            raise TypeError
+        fields.setdefault("colour", unnamed_class(class_id).colour)
+        return LandCoverClass.model_validate({"id": class_id, **fields})
+    except (ValidationError, TypeError, ValueError) as error:
+        raise InputError(
+            f"The class file {path} has an unusable entry {class_id!r}: {entry!r}. An entry is "
+            f"an id from 0 to {MAX_CLASS_ID} with a name, or with {{name: water, colour: "
+            '"#0000ff"}.'
+        ) from error

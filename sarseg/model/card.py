@@ -1,0 +1,47 @@
+"""What a model file says about itself."""
+
+from importlib.metadata import version
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from sarseg import __version__
+from sarseg.classes import LandCoverClass
+from sarseg.filters.preparation import Preparation
+from sarseg.model.bands import BandInputs
+
+
+def library_versions() -> dict[str, str]:
+    """Versions of what a model's numbers depend on."""
+    return {"sarseg": __version__, **{name: version(name) for name in ("torch", "numpy")}}
+
+
+class ModelCard(BaseModel):
+    """Everything ``predict`` must know beside the weights, and where the model came from.
+
+    Channel ``k`` of the logits is ``classes[k]``; band ``i`` of the input is ``inputs.slots[i]``,
+    scaled by ``preparation.scaling[i]``.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format_version: Literal[1] = 1
+    backbone: str
+    backbone_sha256: str
+    method: str
+    method_settings: dict[str, Any] = Field(default_factory=dict)
+    classes: tuple[LandCoverClass, ...] = Field(min_length=2)
+    inputs: BandInputs
+    preparation: Preparation
+    tile_size: int = Field(gt=0, multiple_of=16)
+    training: dict[str, Any] = Field(default_factory=dict)
+    metrics: dict[str, float] = Field(default_factory=dict)
+    versions: dict[str, str] = Field(default_factory=library_versions)
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if len(self.preparation.scaling) != len(self.inputs):
+            raise ValueError("the preparation must scale as many bands as the model takes")
+        if len({entry.id for entry in self.classes}) != len(self.classes):
+            raise ValueError("two classes have the same id")
+        return self

@@ -1,0 +1,148 @@
+"""The model file: one ``.safetensors`` file with what training changed, and a card that says what.
+
+``predict`` needs it and the backbone it was trained on, nothing else. Nothing in it is executed.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from pydantic import ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from sarseg.adapters import method
+from sarseg.errors import ModelError, OutputError
+from sarseg.model.backbone import backbone_file, embedded_file, file_sha256, load_backbone
+from sarseg.model.card import ModelCard
+from sarseg.model.segmenter import Segmenter
+from sarseg.sam.architecture import architecture
+from sarseg.scenes.output import replacing
+
+_CARD_KEY = "sarseg"
+EMBEDDED_MODEL = "simulated.safetensors"
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A segmenter in evaluation mode on ``device``, its card, and the SHA-256 of its file."""
+
+    segmenter: Segmenter
+    card: ModelCard
+    sha256: str
+    device: str = "cpu"
+
+
+def trained_state(segmenter: Segmenter) -> dict[str, Tensor]:
+    """The parameters that train, by name."""
+    return {
+        name: parameter.detach()
+        for name, parameter in segmenter.named_parameters()
+        if parameter.requires_grad
+    }
+
+
+def save_model(
+    path: Path, segmenter: Segmenter, card: ModelCard, *, dtype: torch.dtype = torch.float32
+) -> None:
+    """Write the trained parameters and the card; the file appears whole or not at all.
+
+    Raises ModelError where a parameter is not finite, OutputError where writing fails.
+    """
+    state = {
+        name: tensor.to("cpu", dtype).contiguous()
+        for name, tensor in trained_state(segmenter).items()
+    }
+    broken = [name for name, tensor in state.items() if not torch.isfinite(tensor).all()]
+    if broken:
+        raise ModelError(
+            f"The model {path} was not written: {broken[0]} holds values that are no numbers, so "
+            "training has diverged. Choose a smaller --learning-rate."
+        )
+    write_tensors(path, state, metadata={_CARD_KEY: card.model_dump_json()})
+
+
+def write_tensors(
+    path: Path, state: dict[str, Tensor], metadata: dict[str, str] | None = None
+) -> None:
+    """Write a safetensors file, whole or not at all. Raises OutputError."""
+    with replacing(path) as temporary:
+        try:
+            save_file(state, temporary, metadata)
+        except SafetensorError as error:  # a full disk, for one, is no OSError here
+            raise OutputError(f"{path} could not be written: {error}.") from error
+
+
+def read_card(path: Path) -> ModelCard:
+    """The card of a model file; ModelError where ``path`` is none."""
+    if not path.is_file():
+        raise ModelError(f"The model {path} does not exist or is no file.")
+    try:
+        with safe_open(path, framework="pt") as opened:
+            metadata = opened.metadata() or {}
+    except SafetensorError as error:
+        raise ModelError(
+            f"{path} is no sarseg model ({error}). Expected the .safetensors file that "
+            "`sarseg train` writes."
+        ) from error
+    if _CARD_KEY not in metadata:
+        raise ModelError(
+            f"{path} is a safetensors file without sarseg's card. Expected the file that "
+            "`sarseg train` writes."
+        )
+    try:
+        return ModelCard.model_validate_json(metadata[_CARD_KEY])
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise ModelError(
+            f"The card of the model {path} cannot be used: {place}: {first['msg']}. "
+            "It may have been written by another version of sarseg."
+        ) from error
+
+
+def load_model(
+    path: Path | None = None,
+    *,
+    backbone_weights: Path | None = None,
+    device: str = "cpu",
+) -> LoadedModel:
+    """Read a model file and its backbone; ``path`` None is the model shipped with sarseg.
+
+    Raises ModelError where the file is no model, or ``backbone_weights`` are not those that it
+    was trained on (told by their SHA-256).
+    """
+    path = embedded_file(EMBEDDED_MODEL) if path is None else path
+    card = read_card(path)
+    segmenter = Segmenter(
+        architecture(card.backbone),
+        method(card.method, card.method_settings),
+        card.inputs,
+        num_classes=len(card.classes),
+    )
+    weights = backbone_file(card.backbone, backbone_weights)
+    found = file_sha256(weights)
+    if found != card.backbone_sha256:
+        raise ModelError(
+            f"{path} was trained on {card.backbone} weights with the SHA-256 "
+            f"{card.backbone_sha256[:12]}…, but {weights} has {found[:12]}…. "
+            "Give the weights it was trained on by --backbone-weights."
+        )
+    load_backbone(segmenter, weights, card.backbone)
+    _load_trained(segmenter, path)
+    return LoadedModel(segmenter.eval().to(device), card, file_sha256(path), device)
+
+
+def _load_trained(segmenter: Segmenter, path: Path) -> None:
+    state = load_file(path)
+    expected = trained_state(segmenter)
+    wrong = sorted(state.keys() ^ expected.keys()) or [
+        name for name, tensor in state.items() if tensor.shape != expected[name].shape
+    ]
+    if wrong:
+        raise ModelError(
+            f"{path} does not fit its own card: {len(wrong)} parameters are missing, unknown or of "
+            f"another shape, the first is {wrong[0]}. The file is damaged."
+        )
+    segmenter.load_state_dict(state, strict=False)

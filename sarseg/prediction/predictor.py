@@ -1,0 +1,248 @@
+"""From a scene to a land-cover map: prepare, segment, blend and write, tile by tile."""
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import rasterio
+import torch
+from numpy.typing import NDArray
+
+from sarseg import __version__
+from sarseg.classes import NODATA
+from sarseg.errors import InputError, ModelError, UsageError
+from sarseg.filters.preparation import (
+    Preparation,
+    prepare_window,
+    scene_median_db,
+    scene_scaling,
+)
+from sarseg.model.bands import select_bands
+from sarseg.model.card import ModelCard
+from sarseg.model.file import LoadedModel
+from sarseg.prediction.blend import RowBlender
+from sarseg.prediction.tiles import TileGrid
+from sarseg.scenes.landcover import LandCoverWriter
+from sarseg.scenes.reader import Scene
+from sarseg.scenes.window import Window
+
+ScalingSource = Literal["model", "scene"]
+"""Whose statistics scale the decibels: those of the training set, or the scene's own."""
+
+_UNLIKE_TRAINING = 3.0
+"""Standard deviations between a scene's median and the training mean that call for a warning."""
+
+_SMALLEST_CACHE = 64 * 2**20
+_LARGEST_BLOCK = 512  # rows of a GeoTIFF block, as usual
+_BYTES_PER_VALUE = 4
+
+
+@dataclass(frozen=True)
+class PredictionSummary:
+    """What was predicted.
+
+    ``shape`` is (rows, columns), ``bands`` the scene's bands that were used, ``tiles`` counts all
+    tiles and ``skipped`` those without a valid pixel; ``pixels`` counts pixels by class name, and
+    those without a class under ``nodata``.
+    """
+
+    output: Path
+    shape: tuple[int, int]
+    bands: tuple[str, ...]
+    tiles: int
+    skipped: int
+    seconds: float
+    pixels: dict[str, int]
+
+
+@dataclass(frozen=True)
+class _Tile:
+    window: Window
+    bands: NDArray[np.float32]
+    valid: NDArray[np.bool_]
+
+
+def bands_used(scene: Scene, card: ModelCard) -> tuple[str, ...]:
+    """The scene's bands that the model takes, in its order.
+
+    Raises ModelError where they do not fit.
+    """
+    return tuple(scene.bands[pick] for pick in _picks(scene, card) if pick is not None)
+
+
+def doubts(scene: Scene, card: ModelCard, scaling: ScalingSource) -> Iterator[str]:
+    """Sentences about what a person should check before trusting the map; reads a few samples."""
+    if scaling == "scene":
+        return
+    picks = _picks(scene, card)
+    medians = scene_median_db(scene, picks)
+    for pick, median, trained in zip(picks, medians, card.preparation.scaling, strict=True):
+        if pick is None or median is None:
+            continue
+        if abs(median - trained.mean) > _UNLIKE_TRAINING * trained.std:
+            guess = " by guess," if scene.unit_guessed else ","
+            yield (
+                f"{scene.bands[pick]} of {scene.name}, read as {scene.unit}{guess} has a median of "
+                f"{median:.1f} dB, far from the {trained.mean:.1f} dB (standard deviation "
+                f"{trained.std:.1f} dB) of the training data. If the scene is not calibrated, use "
+                "--scaling scene; if the numbers are something else, say so with --input-unit."
+            )
+
+
+def predict_scene(
+    scene: Scene,
+    model: LoadedModel,
+    output: Path,
+    *,
+    overlap: int | None = None,
+    batch_size: int = 4,
+    confidence: bool = False,
+    overwrite: bool = False,
+    scaling: ScalingSource = "model",
+    progress: Callable[[int, int], None] | None = None,
+) -> PredictionSummary:
+    """Write the land-cover map of ``scene`` to ``output``, on the scene's grid.
+
+    Tiles overlap by ``overlap`` pixels (default: a quarter of the model's tile size);
+    ``batch_size`` tiles are segmented at once; ``confidence`` adds a second band with the blended
+    probability of the class in percent. ``progress(done, total)`` is called as tiles are finished.
+    Invalid pixels become nodata; tiles without a valid pixel are skipped. Memory grows with the
+    scene's width, not with its height.
+
+    Raises ModelError where the model does not fit the scene's bands, OutputError where ``output``
+    cannot be written or is one of the scene's files, InputError where the scene cannot be read or
+    has no valid pixel. No file is left behind then.
+    """
+    started = time.monotonic()
+    card = model.card
+    picks = _picks(scene, card)
+    if batch_size < 1:
+        raise UsageError(f"The batch size is {batch_size}: choose 1 or more.")
+    grid = TileGrid(
+        scene.height,
+        scene.width,
+        card.tile_size,
+        card.tile_size // 4 if overlap is None else overlap,
+    )
+    # Class id for each class index; nodata stays what it is.
+    ids = np.full(NODATA + 1, NODATA, np.uint8)
+    ids[: len(card.classes)] = [entry.id for entry in card.classes]
+    counts = np.zeros(NODATA + 1, np.int64)
+    skipped = 0
+    with (
+        _bounded_cache(grid, len(card.inputs)),
+        LandCoverWriter(
+            output,
+            scene.georeference,
+            card.classes,
+            confidence=confidence,
+            overwrite=overwrite,
+            inputs=scene.files,
+            tags=_tags(scene, model, scaling, grid),
+        ) as writer,
+    ):
+        preparation = _preparation(scene, card, picks, scaling)
+        blender = RowBlender(len(card.classes), grid)
+        tiles = (
+            _Tile(window, *prepare_window(scene, window, preparation, picks)) for window in grid
+        )
+        segmented = _segmented(tiles, model, batch_size)
+        for done, (tile, probabilities) in enumerate(segmented, start=1):
+            skipped += probabilities is None
+            rows = blender.add(tile.window, probabilities, tile.valid)
+            if rows is not None:
+                classes = ids[rows.classes]
+                counts += np.bincount(classes.ravel(), minlength=len(counts))
+                writer.write_rows(rows.row, classes, rows.confidence if confidence else None)
+            if progress:
+                progress(done, len(grid))
+        if counts[NODATA] == counts.sum():
+            used = " and ".join(bands_used(scene, card))
+            raise InputError(
+                f"{scene.name} has no pixel that is valid in {used}: all is nodata, "
+                "so there is no map to make."
+            )
+    return PredictionSummary(
+        output=output,
+        shape=(scene.height, scene.width),
+        bands=bands_used(scene, card),
+        tiles=len(grid),
+        skipped=skipped,
+        seconds=time.monotonic() - started,
+        pixels={
+            **{entry.name: int(counts[entry.id]) for entry in card.classes},
+            "nodata": int(counts[NODATA]),
+        },
+    )
+
+
+def _picks(scene: Scene, card: ModelCard) -> tuple[int | None, ...]:
+    return select_bands(card.inputs, scene.bands, scene.name)
+
+
+def _bounded_cache(grid: TileGrid, num_bands: int) -> rasterio.Env:
+    """GDAL's block cache with room for the blocks under one row of tiles, and no more.
+
+    By default GDAL keeps blocks until a twentieth of the machine's memory is full of them. Who sets
+    GDAL_CACHEMAX for the process is obeyed.
+    """
+    if "GDAL_CACHEMAX" in os.environ:
+        return rasterio.Env()
+    row_of_tiles = (grid.tile + _LARGEST_BLOCK) * grid.width * num_bands * _BYTES_PER_VALUE
+    return rasterio.Env(GDAL_CACHEMAX=max(row_of_tiles, _SMALLEST_CACHE))
+
+
+def _preparation(
+    scene: Scene, card: ModelCard, picks: Sequence[int | None], scaling: ScalingSource
+) -> Preparation:
+    if scaling == "model":
+        return card.preparation
+    statistics = scene_scaling(scene, picks, card.preparation.despeckle)
+    return card.preparation.model_copy(update={"scaling": statistics})
+
+
+def _segmented(
+    tiles: Iterator[_Tile], model: LoadedModel, batch_size: int
+) -> Iterator[tuple[_Tile, NDArray[np.float32] | None]]:
+    """Each tile with its probabilities (K, tile, tile), or None where no pixel is valid."""
+    while batch := list(islice(tiles, batch_size)):
+        filled = [tile for tile in batch if tile.valid.any()]
+        probabilities = iter(_probabilities(filled, model) if filled else ())
+        for tile in batch:
+            yield tile, next(probabilities) if tile.valid.any() else None
+
+
+@torch.inference_mode()
+def _probabilities(tiles: Sequence[_Tile], model: LoadedModel) -> NDArray[np.float32]:
+    """Class probabilities (B, K, tile, tile)."""
+    bands = torch.from_numpy(np.stack([tile.bands for tile in tiles])).to(model.device)
+    try:
+        probabilities = model.segmenter(bands).float().softmax(dim=1)
+    except torch.OutOfMemoryError as error:
+        raise UsageError(
+            f"{len(tiles)} tiles at once do not fit the memory of {model.device}: "
+            "choose a smaller --batch-size."
+        ) from error
+    if not torch.isfinite(probabilities).all():
+        raise ModelError("The model answers with values that are no numbers: it cannot be used.")
+    return np.asarray(probabilities.cpu().numpy(), np.float32)
+
+
+def _tags(
+    scene: Scene, model: LoadedModel, scaling: ScalingSource, grid: TileGrid
+) -> dict[str, str]:
+    """How the map came about, for those who find it later."""
+    return {
+        "SARSEG_VERSION": __version__,
+        "SARSEG_MODEL_SHA256": model.sha256,
+        "SARSEG_SCENE": scene.name,
+        "SARSEG_BANDS": ",".join(bands_used(scene, model.card)),
+        "SARSEG_INPUT_UNIT": scene.unit,
+        "SARSEG_SCALING": scaling,
+        "SARSEG_OVERLAP": str(grid.overlap),
+    }

@@ -1,0 +1,77 @@
+"""What happens beside the optimisation: keeping the best weights, reporting progress."""
+
+import logging
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from lightning import Callback, LightningModule, Trainer
+from torch import Tensor
+
+from sarseg.assessment.confusion import Scores
+from sarseg.model.file import trained_state
+from sarseg.model.segmenter import Segmenter
+from sarseg.training.lightning_module import SegmentationTask
+
+
+class KeepBest(Callback):
+    """Remembers the trained weights of the epoch with the best validation mIoU."""
+
+    def __init__(self) -> None:
+        self.scores: Scores | None = None
+        self.epoch = 0
+        self._state: dict[str, Tensor] | None = None
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Copy the weights where this epoch is better than all before."""
+        assert isinstance(pl_module, SegmentationTask)
+        latest = pl_module.validation_scores[-1]
+        if self.scores is None or latest.miou > self.scores.miou:
+            self.scores, self.epoch = latest, trainer.current_epoch + 1
+            state = trained_state(pl_module.segmenter)
+            self._state = {name: tensor.to("cpu", copy=True) for name, tensor in state.items()}
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Without validation the last epoch counts."""
+        if self.scores is None:
+            self.epoch = trainer.current_epoch
+
+    def restore(self, segmenter: Segmenter) -> None:
+        """Put the remembered weights back; nothing to do where there was no validation."""
+        if self._state is not None:
+            segmenter.load_state_dict(self._state, strict=False)
+
+
+class StepProgress(Callback):
+    """Reports optimisation steps to a function ``(done, total)``."""
+
+    def __init__(self, report: Callable[[int, int], None] | None) -> None:
+        self._report = report
+
+    def on_train_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: object,
+        batch: object,
+        batch_idx: int,
+    ) -> None:
+        """One step more."""
+        if self._report is not None:
+            self._report(trainer.global_step, int(trainer.estimated_stepping_batches))
+
+
+@contextmanager
+def quiet_lightning() -> Iterator[None]:
+    """Keep Lightning's banners and advice off the terminal; its errors still come through."""
+    loggers = [logging.getLogger(name) for name in ("lightning", "lightning.pytorch")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="lightning")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

@@ -1,0 +1,339 @@
+"""How the model that is shipped with sarseg was made: ``python -m sarseg.training.embedded``.
+
+Two stages on simulated scenes. First vit_t is trained whole, under the classwise decoder; the
+result is the backbone ``vit_t.safetensors``, with SAM's names. Then that backbone is frozen, as
+rounded to float16, CWSAM is installed on it and trained: ``simulated.safetensors``.
+"""
+
+import argparse
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import torch
+from lightning import Callback, LightningModule, Trainer, seed_everything
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset, IterableDataset
+
+from sarseg.adapters import method
+from sarseg.assessment.confusion import scores_by_name
+from sarseg.datasets.augment import drop_bands, random_turn
+from sarseg.datasets.source import IGNORE
+from sarseg.datasets.synthetic import CLASSES, FIRST_TRAINING_SEED, SimulatedScene, simulate
+from sarseg.filters.despeckle import Lee
+from sarseg.filters.preparation import Preparation, decibels
+from sarseg.filters.statistics import BandScaling, DecibelMoments
+from sarseg.model.backbone import EMBEDDED_BACKBONE, embedded_file, file_sha256, load_backbone
+from sarseg.model.bands import CO_AND_CROSS_POL
+from sarseg.model.card import ModelCard
+from sarseg.model.file import EMBEDDED_MODEL, save_model, write_tensors
+from sarseg.model.segmenter import Segmenter
+from sarseg.sam.architecture import architecture
+from sarseg.sam.package import prompt_encoder
+from sarseg.training.callbacks import quiet_lightning
+from sarseg.training.lightning_module import SegmentationTask
+
+SIZES = architecture(EMBEDDED_BACKBONE)
+DESPECKLE = Lee(size=5, looks=4.0)
+VALIDATION_SEEDS = range(500, 508)
+SCENE_SIDE = 1024
+POLARISATIONS = (("VV", "VH"), ("HH", "HV"))
+LOOKS = (2, 4, 4, 8)
+BAND_DROPOUT = 0.4
+"""Share of training chips that keep only one of the two bands."""
+RADIOMETRIC_SHIFT_DB = 1.0
+"""Standard deviation of the calibration error added to each band of a training chip."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How much to train; the rest is fixed above."""
+
+    scenes: int = 240
+    encoder_steps: int = 2200
+    cwsam_steps: int = 900
+    batch_size: int = 4
+    encoder_learning_rate: float = 6e-4
+    cwsam_learning_rate: float = 5e-4
+    seed: int = 2026
+
+
+@dataclass(frozen=True)
+class DespeckledScene:
+    """A simulated scene after the Lee filter: dB float16 (2, H, W), class indices uint8 (H, W)."""
+
+    decibels: NDArray[np.float16]
+    labels: NDArray[np.uint8]
+
+
+def training_scene(seed: int) -> SimulatedScene:
+    """The scene of ``seed``, with a polarisation pair and a number of looks by the seed."""
+    pair = POLARISATIONS[seed % len(POLARISATIONS)]
+    looks = LOOKS[(seed // len(POLARISATIONS)) % len(LOOKS)]
+    return simulate(seed, SCENE_SIDE, SCENE_SIDE, polarisations=pair, looks=looks)
+
+
+def class_indices(ids: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Index into CLASSES for each class id of a map or truth; IGNORE for ids that are no class."""
+    index_of = np.full(256, IGNORE, np.uint8)
+    for index, entry in enumerate(CLASSES):
+        index_of[entry.id] = index
+    indices: NDArray[np.uint8] = index_of[ids]
+    return indices
+
+
+def despeckled_scene(seed: int) -> DespeckledScene:
+    """The training scene of ``seed``, ready to cut chips from."""
+    scene = training_scene(seed)
+    intensity = np.stack(list(scene.bands.values()))
+    valid = np.isfinite(intensity[0])  # the border is that of the swath, the same in each band
+    prepared = decibels(np.where(valid, intensity, 0), valid, DESPECKLE)
+    decibels_or_nan = np.where(valid, prepared, np.nan).astype(np.float16)
+    return DespeckledScene(decibels_or_nan, class_indices(scene.labels))
+
+
+def simulate_all(seeds: Sequence[int]) -> list[DespeckledScene]:
+    """The scenes of ``seeds``, simulated in parallel processes."""
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+        return list(pool.map(despeckled_scene, seeds, chunksize=4))
+
+
+def scaling_of(scenes: Sequence[DespeckledScene]) -> tuple[BandScaling, ...]:
+    """Mean and standard deviation of the dB of each band over all valid pixels."""
+    moments = DecibelMoments(len(CO_AND_CROSS_POL))
+    for scene in scenes:
+        moments.add(scene.decibels[:, np.isfinite(scene.decibels).all(axis=0)])
+    return moments.scaling()
+
+
+class SimulatedChips(IterableDataset[tuple[Tensor, Tensor]]):
+    """Endless random chips of simulated scenes: turned, shifted in dB, with bands dropped."""
+
+    def __init__(
+        self, scenes: Sequence[DespeckledScene], preparation: Preparation, seed: int
+    ) -> None:
+        self.scenes = scenes
+        self.preparation = preparation
+        self.generator = torch.Generator().manual_seed(seed)
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        while True:
+            scene = self.scenes[self._below(len(self.scenes))]
+            row, col = (self._below(SCENE_SIDE - SIZES.image_size + 1) for _ in range(2))
+            bands, labels = chip_at(scene, row, col, self.preparation, self._shift())
+            bands, labels = random_turn(bands, labels, self.generator)
+            yield drop_bands(bands, BAND_DROPOUT, self.generator), labels
+
+    def _below(self, end: int) -> int:
+        return int(torch.randint(end, (), generator=self.generator))
+
+    def _shift(self) -> NDArray[np.float32]:
+        drawn = torch.randn(len(POLARISATIONS), generator=self.generator)
+        return drawn.numpy() * np.float32(RADIOMETRIC_SHIFT_DB)
+
+
+class ValidationChips(Dataset[tuple[Tensor, Tensor]]):
+    """The four corner chips of each scene, as they are."""
+
+    def __init__(self, scenes: Sequence[DespeckledScene], preparation: Preparation) -> None:
+        last = SCENE_SIDE - SIZES.image_size
+        self.places = [(s, row, col) for s in scenes for row in (0, last) for col in (0, last)]
+        self.preparation = preparation
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        scene, row, col = self.places[index]
+        return chip_at(scene, row, col, self.preparation, np.zeros(2, np.float32))
+
+
+def chip_at(
+    scene: DespeckledScene,
+    row: int,
+    col: int,
+    preparation: Preparation,
+    shift: NDArray[np.float32],
+) -> tuple[Tensor, Tensor]:
+    """Scaled bands and labels of one chip, ``shift`` dB added to each band."""
+    window = slice(row, row + SIZES.image_size), slice(col, col + SIZES.image_size)
+    shifted = scene.decibels[:, *window].astype(np.float32) + shift[:, None, None]
+    valid = np.isfinite(shifted).all(axis=0)
+    bands = preparation.scaled(shifted, valid)
+    return torch.from_numpy(bands), torch.from_numpy(scene.labels[window]).long()
+
+
+class StepLog(Callback):
+    """Prints the loss now and then, and the validation scores whenever there are some."""
+
+    def __init__(self, stage: str) -> None:
+        self.stage = stage
+        self.started = time.monotonic()
+
+    def on_train_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: object,
+        batch: object,
+        batch_idx: int,
+    ) -> None:
+        """One line every 50 steps."""
+        if trainer.global_step % 50 == 0:
+            loss = float(trainer.callback_metrics["train_loss"])
+            seconds = time.monotonic() - self.started
+            print(f"{self.stage} step {trainer.global_step} loss {loss:.3f} {seconds:.0f} s")
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """The scores of the validation scenes."""
+        assert isinstance(pl_module, SegmentationTask)
+        figures = scores_by_name(pl_module.validation_scores[-1], [entry.name for entry in CLASSES])
+        print(f"{self.stage} step {trainer.global_step} validation {figures}", flush=True)
+
+
+def optimise(
+    stage: str,
+    segmenter: Segmenter,
+    chips: SimulatedChips,
+    validation: ValidationChips,
+    *,
+    steps: int,
+    batch_size: int,
+    learning_rate: float,
+) -> SegmentationTask:
+    """Train ``segmenter`` for ``steps``, in bfloat16 where the arithmetic allows."""
+    task = SegmentationTask(
+        segmenter,
+        learning_rate=learning_rate,
+        final_learning_rate=learning_rate / 100,
+        weight_decay=0.05,
+        warmup_steps=min(100, steps // 10),
+    )
+    with quiet_lightning():
+        trainer = Trainer(
+            max_steps=steps,
+            precision="bf16-mixed",
+            devices=1,
+            gradient_clip_val=1.0,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            val_check_interval=max(steps // 8, 1),
+            callbacks=[StepLog(stage)],
+        )
+        trainer.fit(task, DataLoader(chips, batch_size), DataLoader(validation, batch_size))
+    return task
+
+
+def initialise(segmenter: Segmenter) -> None:
+    """Start a transformer from small weights, as ViTs are (truncated normal, 0.02)."""
+    for module in segmenter.image_encoder.modules():
+        if isinstance(module, nn.Linear):
+            nn.init.trunc_normal_(module.weight, std=0.02)
+            nn.init.zeros_(module.bias)
+    nn.init.trunc_normal_(segmenter.image_encoder.pos_embed, std=0.02)
+
+
+def save_backbone(path: Path, segmenter: Segmenter) -> None:
+    """Write encoder and decoder as a whole SAM, with SAM's names, in float16.
+
+    The parts of SAM's prompt encoder that a segmenter lacks (points, boxes, masks) are untrained.
+    """
+    side = SIZES.image_size // SIZES.patch_size
+    prompts = prompt_encoder.PromptEncoder(
+        embed_dim=SIZES.out_chans,
+        image_embedding_size=(side, side),
+        input_image_size=(SIZES.image_size, SIZES.image_size),
+        mask_in_chans=16,
+    )
+    prompts.pe_layer.load_state_dict(segmenter.pe_layer.state_dict())
+    prompts.no_mask_embed.load_state_dict(segmenter.no_mask_embed.state_dict())
+    parts = {
+        "image_encoder": segmenter.image_encoder,
+        "prompt_encoder": prompts,
+        "mask_decoder": segmenter.mask_decoder,
+    }
+    state = {
+        f"{part}.{name}": tensor.half().contiguous()
+        for part, module in parts.items()
+        for name, tensor in module.state_dict().items()
+        if not name.startswith("cls_upscaling.")  # CWSAM's, not SAM's
+    }
+    write_tensors(path, state)
+
+
+def make(recipe: Recipe, folder: Path) -> None:
+    """Simulate, train both stages and write both files into ``folder``."""
+    seed_everything(recipe.seed, verbose=False)
+    started = time.monotonic()
+    scenes = simulate_all(range(FIRST_TRAINING_SEED, FIRST_TRAINING_SEED + recipe.scenes))
+    validation_scenes = simulate_all(VALIDATION_SEEDS)
+    print(f"{recipe.scenes} scenes simulated in {time.monotonic() - started:.0f} s", flush=True)
+
+    preparation = Preparation(despeckle=DESPECKLE, scaling=scaling_of(scenes))
+    validation = ValidationChips(validation_scenes, preparation)
+    whole = Segmenter(SIZES, method("full"), CO_AND_CROSS_POL, len(CLASSES))
+    initialise(whole)
+    optimise(
+        "encoder",
+        whole,
+        SimulatedChips(scenes, preparation, recipe.seed),
+        validation,
+        steps=recipe.encoder_steps,
+        batch_size=recipe.batch_size,
+        learning_rate=recipe.encoder_learning_rate,
+    )
+    backbone = folder / embedded_file("vit_t.safetensors").name
+    save_backbone(backbone, whole)
+
+    adaptation = method("cwsam")
+    adapted = Segmenter(SIZES, adaptation, CO_AND_CROSS_POL, len(CLASSES))
+    load_backbone(adapted, backbone, EMBEDDED_BACKBONE)
+    adapted.mask_decoder.load_state_dict(whole.mask_decoder.state_dict())
+    task = optimise(
+        "cwsam",
+        adapted,
+        SimulatedChips(scenes, preparation, recipe.seed + 1),
+        validation,
+        steps=recipe.cwsam_steps,
+        batch_size=recipe.batch_size,
+        learning_rate=recipe.cwsam_learning_rate,
+    )
+    names = [entry.name for entry in CLASSES]
+    card = ModelCard(
+        backbone=EMBEDDED_BACKBONE,
+        backbone_sha256=file_sha256(backbone),
+        method="cwsam",
+        method_settings=adaptation.model_dump(mode="json"),
+        classes=CLASSES,
+        inputs=CO_AND_CROSS_POL,
+        preparation=preparation,
+        tile_size=SIZES.image_size,
+        training={"dataset": "simulated scenes", "recipe": recipe.__dict__},
+        metrics=scores_by_name(task.validation_scores[-1], names),
+    )
+    save_model(folder / EMBEDDED_MODEL, adapted, card, dtype=torch.float16)
+    print(f"done in {time.monotonic() - started:.0f} s")
+
+
+def main() -> None:
+    """Parse the recipe and run it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    defaults = Recipe()
+    for name, default in defaults.__dict__.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=type(default), default=default)
+    parser.add_argument("--folder", type=Path, default=embedded_file("."))
+    given = vars(parser.parse_args())
+    folder = given.pop("folder")
+    make(Recipe(**given), folder)
+
+
+if __name__ == "__main__":
+    main()

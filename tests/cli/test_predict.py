@@ -1,0 +1,312 @@
+import io
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import rasterio
+import torch
+from rasterio.transform import Affine
+from safetensors.torch import save_file
+
+from sarseg.adapters import method
+from sarseg.classes import unnamed_class
+from sarseg.cli import main
+from sarseg.filters.preparation import BandScaling, Preparation
+from sarseg.model.backbone import file_sha256
+from sarseg.model.bands import CO_AND_CROSS_POL, exact_inputs
+from sarseg.model.card import ModelCard
+from sarseg.model.file import save_model
+from sarseg.model.segmenter import Segmenter
+from sarseg.sam.architecture import architecture
+from tests.rasters import hidden_files, speckle, write_raster
+
+CLASSES = tuple(unnamed_class(number) for number in (4, 1, 2))
+
+
+class Run(NamedTuple):
+    code: int
+    stdout: str
+    stderr: str
+
+
+Sarseg = Callable[..., Run]
+
+
+@pytest.fixture
+def sarseg(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Sarseg:
+    """Run the command line in this process."""
+
+    def run(*arguments: object, stdin: str = "") -> Run:
+        monkeypatch.setattr(sys, "argv", ["sarseg", *map(str, arguments)])
+        monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
+        before = signal.getsignal(signal.SIGTERM)
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        signal.signal(signal.SIGTERM, before)
+        return Run(stopped.value.code or 0, *capsys.readouterr())  # type: ignore[arg-type]
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Weights drawn at random: the map is nonsense, but its form is right."""
+    torch.manual_seed(0)
+    segmenter = Segmenter(
+        architecture("vit_t"), method("full"), inputs=exact_inputs(["VV", "VH"]), num_classes=3
+    )
+    path = tmp_path_factory.mktemp("backbone") / "vit_t.safetensors"
+    save_file(segmenter.state_dict(), path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory, backbone: Path) -> dict[str, list[object]]:
+    """Options that choose a model: one that takes what there is, one that needs VV and VH."""
+    folder = tmp_path_factory.mktemp("models")
+    options: dict[str, list[object]] = {}
+    for name, inputs in [("any", CO_AND_CROSS_POL), ("both", exact_inputs(["VV", "VH"]))]:
+        torch.manual_seed(1)
+        segmenter = Segmenter(architecture("vit_t"), method("cwsam"), inputs, len(CLASSES))
+        card = ModelCard(
+            backbone="vit_t",
+            backbone_sha256=file_sha256(backbone),
+            method="cwsam",
+            classes=CLASSES,
+            inputs=inputs,
+            preparation=Preparation(scaling=(BandScaling(mean=-11.0, std=4.0),) * len(inputs)),
+            tile_size=64,
+        )
+        save_model(folder / f"{name}.safetensors", segmenter, card)
+        options[name] = ["--model", folder / f"{name}.safetensors", "--backbone-weights", backbone]
+    return options
+
+
+@pytest.fixture
+def model(models: dict[str, list[object]]) -> list[object]:
+    return models["any"]
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Path:
+    values = speckle(70, 90)
+    values[:10] = np.nan
+    return write_raster(
+        tmp_path / "s_vv.tif",
+        values,
+        crs="EPSG:32631",
+        transform=Affine(10, 0, 500_000, 0, -10, 5_700_000),
+    )
+
+
+def test_writes_a_map_and_says_what_it_did(
+    tmp_path: Path, sarseg: Sarseg, model: list[object], scene: Path
+) -> None:
+    output = tmp_path / "map.tif"
+    run = sarseg("predict", scene, "-o", output, *model, "--confidence", "--json")
+    assert run.code == 0, run.stderr
+    assert "s_vv.tif: predicting from VV, read as intensity (guessed), 70 x 90" in run.stderr
+    assert "osgeo" in run.stderr
+    result = json.loads(run.stdout)
+    assert result["failed"] == []
+    (made,) = result["maps"]
+    assert made["output"] == str(output)
+    assert made["bands"] == ["VV"]
+    assert made["shape"] == [70, 90]
+    assert made["pixels"]["nodata"] == 900
+    assert sum(made["pixels"].values()) == 70 * 90
+    with rasterio.open(output) as dataset:
+        assert dataset.shape == (70, 90)
+        assert dataset.crs.to_epsg() == 32631
+        assert dataset.descriptions == ("class", "confidence")
+        assert set(np.unique(dataset.read(1))) <= {1, 2, 4, 255}
+        assert dataset.tags(1)["CLASS_4"] == "class 4"
+
+
+def test_quiet_says_nothing(
+    tmp_path: Path, sarseg: Sarseg, model: list[object], scene: Path
+) -> None:
+    assert sarseg("predict", scene, "-o", tmp_path / "map.tif", *model, "-q") == (0, "", "")
+    assert (tmp_path / "map.tif").is_file()
+
+
+def test_one_scene_of_two_files_and_what_is_not_used(
+    tmp_path: Path, sarseg: Sarseg, model: list[object]
+) -> None:
+    values = {name: speckle(20, 30, seed=n) for n, name in enumerate(["hh", "hv", "vv"])}
+    files = [write_raster(tmp_path / f"s_{name}.tif", band) for name, band in values.items()]
+    run = sarseg("predict", *files, "-o", tmp_path / "map.tif", *model)
+    assert run.code == 0, run.stderr
+    assert "predicting from HH + HV (VV not used)" in run.stderr
+
+
+def test_files_from_stdin(tmp_path: Path, sarseg: Sarseg, model: list[object]) -> None:
+    files = [write_raster(tmp_path / f"s_{name}.tif", speckle(20, 30)) for name in ("vv", "vh")]
+    listed = "\n".join(map(str, files)) + "\n\n"
+    run = sarseg("predict", "-", "-o", tmp_path / "map.tif", *model, stdin=listed)
+    assert run.code == 0, run.stderr
+    assert "predicting from VV + VH" in run.stderr
+    assert sarseg("predict", "-", "-o", tmp_path / "map.tif", *model, stdin="").code == 2
+
+
+def test_scenes_to_a_folder_and_one_that_fails(
+    tmp_path: Path, sarseg: Sarseg, model: list[object]
+) -> None:
+    maps = tmp_path / "maps"
+    maps.mkdir()
+    vv, vh, other = (
+        write_raster(tmp_path / name, speckle(20, 30))
+        for name in ("a_vv.tif", "a_vh.tif", "b_hh.tif")
+    )
+    gone = tmp_path / "gone_vv.tif"
+    unnamed = write_raster(tmp_path / "unnamed.tif", speckle(20, 30))
+    run = sarseg(
+        "predict", gone, f"{vv},{vh}", unnamed, other, "--output-dir", maps, *model, "--json"
+    )  # fmt: skip
+    assert run.code == 3  # of the first failure
+    assert {path.name for path in maps.glob("*.tif")} == {
+        "a_vv_landcover.tif",
+        "b_hh_landcover.tif",
+    }
+    result = json.loads(run.stdout)
+    assert [made["bands"] for made in result["maps"]] == [["VV", "VH"], ["HH"]]
+    assert [failed["scene"] for failed in result["failed"]] == [[str(gone)], [str(unnamed)]]
+    assert "gone_vv.tif does not exist" in result["failed"][0]["error"]
+    assert run.stderr.count("error: ") == 2
+    assert "--bands" in result["failed"][1]["error"]
+
+
+def test_band_names_and_units_given(tmp_path: Path, sarseg: Sarseg, model: list[object]) -> None:
+    path = write_raster(tmp_path / "unnamed.tif", speckle(20, 30))
+    options = ["--bands", "vh", "--input-unit", "amplitude"]
+    run = sarseg("predict", path, "-o", tmp_path / "map.tif", *model, *options)
+    assert run.code == 0, run.stderr
+    assert "predicting from VH, read as amplitude, 20 x 30" in run.stderr
+
+
+def test_uncalibrated_numbers_are_warned_of(
+    tmp_path: Path, sarseg: Sarseg, model: list[object]
+) -> None:
+    path = write_raster(tmp_path / "vv.tif", (speckle(20, 30, mean=300) + 1).astype(np.uint16))
+    run = sarseg("predict", path, "-o", tmp_path / "1.tif", *model, "--json")
+    assert "warning: VV of vv.tif" in run.stderr
+    assert "--scaling scene" in json.loads(run.stdout)["maps"][0]["warnings"][0]
+    run = sarseg("predict", path, "-o", tmp_path / "2.tif", *model, "--scaling", "scene")
+    assert "warning" not in run.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        (["gone.tif", "-o", "map.tif"], 3, "gone.tif does not exist"),
+        ([".", "-o", "map.tif"], 3, "is a folder"),
+        (["text.tif", "-o", "map.tif"], 3, "is not a raster"),
+        (["s_vv.tif", "s_vv.tif", "-o", "map.tif"], 3, "given twice"),
+        (["s_vv.tif", "small_vh.tif", "-o", "map.tif"], 3, "does not lie on the grid"),
+        (["s_vv.tif", "-o", "no/map.tif"], 4, "does not exist"),
+        (["s_vv.tif", "-o", "there.tif"], 4, "there.tif exists; give --overwrite"),
+        (["s_vv.tif", "-o", "s_vv.tif", "--overwrite"], 4, "is also an input"),
+        (["s_vv.tif", "--output-dir", "no"], 4, "output folder no does not exist"),
+        (["s_vv.tif"], 2, "either -o"),
+        (["s_vv.tif", "-o", "map.tif", "--output-dir", "."], 2, "either -o"),
+        (["s_vv.tif", "./s_vv.tif", "--output-dir", "."], 2, "would both become"),
+        ([",", "--output-dir", "."], 2, "names no file"),
+        (["s_vv.tif", "-o", "map.tif", "--input-unit", "volt"], 2, "'volt' is unknown"),
+        (["s_vv.tif", "-o", "map.tif", "--device", "tpu"], 2, "'tpu' is unknown"),
+        (["s_vv.tif", "-o", "map.tif", "--scaling", "tile"], 2, "tile"),
+        (["s_vv.tif", "-o", "map.tif", "--overlap", "60"], 2, "choose 0 to 32"),
+        (["s_vv.tif", "-o", "map.tif", "--bands", "VV,VH"], 3, "2 band names"),
+        (["unnamed.tif", "-o", "map.tif"], 5, "name the bands with --bands"),
+        (["empty_vv.tif", "-o", "map.tif"], 3, "all is nodata"),
+        (["broken_vv.tif", "-o", "map.tif"], 3, "cannot be read at rows"),
+        (["s_vv.tif", "-o", "map.tif", "--model", "text.tif"], 5, "text.tif"),
+    ],
+)
+def test_every_wrong_input_gets_a_sentence_and_leaves_nothing(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    sarseg: Sarseg,
+    model: list[object],
+    scene: Path,
+    arguments: list[str],
+    code: int,
+    told: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "text.tif").write_text("no raster")
+    (tmp_path / "there.tif").write_text("old")
+    write_raster(tmp_path / "small_vh.tif", speckle(5, 5))
+    write_raster(tmp_path / "unnamed.tif", speckle(20, 30))
+    write_raster(tmp_path / "empty_vv.tif", np.zeros((20, 30), np.uint16))
+    broken = write_raster(tmp_path / "broken_vv.tif", speckle(500, 300), nodata=-1.0)
+    broken.write_bytes(broken.read_bytes()[:-300_000])
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    chosen = [] if "--model" in arguments else model
+    run = sarseg("predict", *arguments, *chosen)
+    assert run.code == code
+    assert run.stdout == ""
+    assert told.lower() in run.stderr.lower()
+    assert "Traceback" not in run.stderr
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_model_that_needs_both_bands(
+    tmp_path: Path, sarseg: Sarseg, models: dict[str, list[object]], scene: Path
+) -> None:
+    run = sarseg("predict", scene, "-o", tmp_path / "map.tif", *models["both"])
+    assert run.code == 5
+    assert "s_vv.tif has the bands VV, but the model takes all of: VV, VH" in run.stderr.replace(
+        " (VV)", ""
+    ).replace(" (VH)", "")
+
+
+def test_without_a_model_no_scene_is_tried(tmp_path: Path, sarseg: Sarseg, scene: Path) -> None:
+    other = write_raster(tmp_path / "b_vv.tif", speckle(20, 30))
+    run = sarseg("predict", scene, other, "--output-dir", tmp_path, "--model", tmp_path / "no.st")
+    assert run.code == 5
+    assert run.stderr.count("error: ") == 1
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_it_leaves_nothing(
+    tmp_path: Path, model: list[object], sent: signal.Signals
+) -> None:
+    path = write_raster(tmp_path / "long_vv.tif", speckle(4000, 4000), nodata=-1.0)
+    arguments = ["predict", path, "-o", tmp_path / "map.tif", *model, "--device", "cpu"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sarseg", *map(str, arguments)],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 60
+    while not hidden_files(tmp_path) and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert hidden_files(tmp_path), "it never began to write"
+    process.send_signal(sent)
+    _, stderr = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "interrupted" in stderr
+    assert "Traceback" not in stderr
+    assert {file.name for file in tmp_path.iterdir()} == {"long_vv.tif"}
+
+
+def test_real_scenes_to_a_folder(
+    tmp_path: Path, sarseg: Sarseg, model: list[object], real_data: Path
+) -> None:
+    scenes = real_data / "scenes"
+    pair = f"{scenes / 's1_vv_db_wgs84.tif'},{scenes / 's1_vh_db_wgs84.tif'}"
+    single = scenes / "s1_vv_db_utm.tif"
+    run = sarseg("predict", pair, single, "--output-dir", tmp_path, *model)
+    assert run.code == 0, run.stderr
+    assert "predicting from VV + VH, read as db (guessed), 264 x 264" in run.stderr
+    assert {path.name for path in tmp_path.glob("*.tif")} == {
+        "s1_vv_db_wgs84_landcover.tif",
+        "s1_vv_db_utm_landcover.tif",
+    }

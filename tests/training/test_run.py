@@ -1,0 +1,207 @@
+"""Training from chips to a model file that loads, on the shipped backbone."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+import torch
+
+from sarseg.datasets.chips import write_chips
+from sarseg.datasets.synthetic import simulate, write_scene
+from sarseg.errors import DatasetError, ModelError, OutputError
+from sarseg.filters.despeckle import Lee
+from sarseg.model.file import load_model, trained_state
+from sarseg.training.run import class_weights, train
+from sarseg.training.settings import TrainSettings
+
+
+@pytest.fixture(scope="module")
+def chips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Chips of 128 px: the left half of a scene for training, the right half for validation."""
+    folder = tmp_path_factory.mktemp("training")
+    scene, labels, split = folder / "scene.tif", folder / "labels.tif", folder / "split.tif"
+    write_scene(simulate(7, 256, 256), scene, labels)
+    halves = np.ones((256, 256), np.uint8)
+    halves[:, 128:] = 2
+    with rasterio.open(labels) as like, rasterio.open(split, "w", **like.profile) as opened:
+        opened.write(halves, 1)
+    write_chips([str(scene)], folder / "chips", size=128, labels=labels, split=split)
+    return folder / "chips"
+
+
+def settings(chips: Path, **changes: object) -> TrainSettings:
+    return TrainSettings(dataset=str(chips), **{"epochs": 2, **changes})
+
+
+def test_a_trained_model_loads_and_tells_where_it_comes_from(chips: Path, tmp_path: Path) -> None:
+    steps: list[tuple[int, int]] = []
+    summary = train(
+        settings(chips),
+        tmp_path / "model.safetensors",
+        overwrite=False,
+        progress=lambda done, total: steps.append((done, total)),
+    )
+    loaded = load_model(tmp_path / "model.safetensors")
+    assert loaded.card.method == "cwsam"
+    assert [entry.name for entry in loaded.card.classes][:2] == ["water", "woodland"]
+    assert [slot.name for slot in loaded.card.inputs.slots] == ["VV", "VH"]
+    assert not loaded.card.inputs.optional
+    assert loaded.card.tile_size == 128
+    assert loaded.card.training["chips"] == summary.chips == {"train": 2, "validation": 2}
+    assert loaded.card.metrics["mIoU"] == summary.metrics["mIoU"]
+    assert str(tmp_path) not in loaded.card.model_dump_json()
+    assert steps == [(1, 2), (2, 2)]
+
+
+def test_equal_seeds_give_equal_models_and_others_do_not(chips: Path, tmp_path: Path) -> None:
+    states = []
+    for name, seed in (("a", 3), ("b", 3), ("c", 4)):
+        path = tmp_path / f"{name}.safetensors"
+        train(settings(chips, seed=seed, epochs=1), path, overwrite=False)
+        states.append(trained_state(load_model(path).segmenter))
+    first, same, other = states
+    assert all(torch.equal(first[name], same[name]) for name in first)
+    assert any(not torch.equal(first[name], other[name]) for name in first)
+
+
+def test_scaling_comes_from_labelled_training_pixels_alone(chips: Path, tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    train(settings(chips, epochs=1, despeckle=None), path, overwrite=False)
+    scaling = load_model(path).card.preparation.scaling
+    scene = simulate(7, 256, 256)
+    known = scene.labels[:, :128] > 0
+    for band, found in zip(("VV", "VH"), scaling, strict=True):
+        decibels = 10 * np.log10(scene.bands[band][:, :128][known])
+        assert found.mean == pytest.approx(float(decibels.mean()), abs=1e-3)
+        assert found.std == pytest.approx(float(decibels.std()), abs=1e-3)
+
+
+def test_class_weights_by_frequency_leave_absent_classes_out(chips: Path) -> None:
+    chosen = settings(chips, class_weights="frequency")
+    assert class_weights(chosen, (100, 0, 400)) == pytest.approx((4 / 3, 0, 2 / 3))
+    assert class_weights(settings(chips), (100, 0, 400)) is None
+    with pytest.raises(DatasetError, match="no published class weights"):
+        class_weights(settings(chips, class_weights="published"), (1, 1))
+
+
+def test_an_existing_model_is_not_replaced_unasked(chips: Path, tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(b"precious")
+    with pytest.raises(OutputError, match="--overwrite"):
+        train(settings(chips), path, overwrite=False)
+    assert path.read_bytes() == b"precious"
+
+
+def test_unknown_methods_are_refused_before_any_work(chips: Path, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="choose one of"):
+        train(settings(chips, method="sam3"), tmp_path / "m.safetensors", overwrite=False)
+
+
+def test_settings_keep_the_filter_with_its_looks(chips: Path, tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    train(settings(chips, epochs=1, despeckle=Lee(looks=2)), path, overwrite=False)
+    assert load_model(path).card.preparation.despeckle == Lee(looks=2)
+
+
+def run(*arguments: str, data: Path | None = None) -> subprocess.CompletedProcess[str]:
+    environment = {k: v for k, v in os.environ.items() if k != "SARSEG_DATA"}
+    if data is not None:
+        environment["SARSEG_DATA"] = str(data)
+    return subprocess.run(
+        [sys.executable, "-m", "sarseg", "train", *arguments],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+    )
+
+
+def test_the_command_prints_one_json_object(chips: Path, tmp_path: Path) -> None:
+    output = tmp_path / "model.safetensors"
+    arguments = ["--dataset", str(chips), "-o", str(output), "--epochs", "1", "--json", "--quiet"]
+    done = run(*arguments)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert json.loads(done.stdout)["output"] == str(output)
+    assert output.is_file()
+
+
+def test_bare_fusar_without_data_shows_the_layout(tmp_path: Path) -> None:
+    done = run("--dataset", "fusar", "-o", str(tmp_path / "model.safetensors"), data=tmp_path)
+    assert done.returncode == 6
+    assert "SAR" in done.stderr
+    assert "LAB" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["--epochs", "0"], 2, "--epochs"),
+        (["--class-weights", "many"], 2, "--class-weights"),
+        (["--backbone", "vit_x"], 5, "vit_t, vit_b"),
+        (["--backbone", "vit_b"], 5, "--backbone-weights"),
+        (["-o", "nowhere/model.safetensors"], 4, "nowhere"),
+        (["-o", f"{'long' * 100}.safetensors"], 4, "cannot be written"),
+        (["--learning-rate", "inf"], 2, "--learning-rate"),
+        (["--device", "tpu"], 2, "--device"),
+    ],
+)
+def test_wrong_options_get_a_sentence(
+    chips: Path, arguments: list[str], code: int, words: str
+) -> None:
+    done = run("--dataset", str(chips), *arguments)
+    assert done.returncode == code, done.stderr
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without CUDA")
+def test_a_gpu_that_is_not_there_gets_a_sentence(chips: Path, tmp_path: Path) -> None:
+    done = run("--dataset", str(chips), "-o", str(tmp_path / "m.safetensors"), "--device", "cuda")
+    assert done.returncode == 2
+    assert "--device cpu" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_model_does_not_replace_the_data_it_comes_from(chips: Path) -> None:
+    before = (chips / "chips.json").read_bytes()
+    with pytest.raises(OutputError, match="among the training data"):
+        train(settings(chips), chips / "chips.json", overwrite=True)
+    assert (chips / "chips.json").read_bytes() == before
+
+
+def test_a_size_that_the_backbone_was_not_made_for_is_told(chips: Path, tmp_path: Path) -> None:
+    told: list[str] = []
+    train(settings(chips, epochs=1), tmp_path / "m.safetensors", overwrite=False, warn=told.append)
+    assert any("448 x 448" in sentence and "128" in sentence for sentence in told)
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_training_says_so_and_leaves_nothing(
+    chips: Path, tmp_path: Path, how: signal.Signals
+) -> None:
+    output = tmp_path / "model.safetensors"
+    arguments = ["--dataset", str(chips), "-o", str(output), "--epochs", "100000"]
+    with subprocess.Popen(
+        [sys.executable, "-u", "-m", "sarseg", "train", *arguments],
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        said = ""
+        while "training steps" not in said:  # the first progress line: it is in the middle of it
+            said += process.stderr.readline()
+        process.send_signal(how)
+        said += process.stderr.read()
+    assert process.returncode == 130, said
+    assert "interrupted" in said
+    assert "Traceback" not in said
+    assert not list(tmp_path.iterdir())
