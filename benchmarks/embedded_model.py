@@ -20,9 +20,7 @@ from sarseg.datasets.synthetic import CLASSES, FIRST_TRAINING_SEED
 from sarseg.model.file import load_model
 from sarseg.prediction.predictor import predict_scene
 from sarseg.scenes.reader import Scene
-from sarseg.training.embedded import class_indices, training_scene
-
-NAMES = [entry.name for entry in CLASSES]
+from sarseg.training.embedded import NAMES, class_indices, training_scene
 
 
 def embedded_map(scene_path: Path) -> Labels:

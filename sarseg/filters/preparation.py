@@ -1,6 +1,6 @@
 """Preparation: from the numbers of a scene to the numbers that a model takes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,8 +101,9 @@ def scene_scaling(
     """
     bands = [pick for pick in picks if pick is not None]
     moments = DecibelMoments(len(bands))
-    for pixels in _valid_decibels(scene, bands, despeckle):
-        moments.add(pixels)
+    for strip in scene.strips():
+        despeckled, valid = _decibels_within(scene, strip, bands, despeckle)
+        moments.add(despeckled[:, valid])
     if not moments.count:
         raise InputError(f"{scene.name} has no valid pixel: its statistics cannot be measured.")
     measured = iter(moments.scaling())
@@ -131,26 +132,26 @@ def _prepare_within(
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Prepared bands and validity of a window that lies within the scene."""
     slots = [slot for slot, pick in enumerate(picks) if pick is not None]
-    source = window.padded(preparation.margin).within(scene.height, scene.width)
-    values, valid = scene.read(source, [pick for pick in picks if pick is not None])
-    prepared = preparation.apply(to_intensity(values, scene.unit), valid, slots)
-    inner = window.slices_in(source)
+    filled = [pick for pick in picks if pick is not None]
+    despeckled, valid = _decibels_within(scene, window, filled, preparation.despeckle)
     bands = np.zeros((len(picks), window.height, window.width), np.float32)
-    bands[slots] = prepared[:, *inner]
-    return bands, valid[inner]
+    bands[slots] = preparation.scaled(despeckled, valid, slots)
+    return bands, valid
 
 
-def _valid_decibels(
-    scene: Scene, bands: Sequence[int], despeckle: Lee | None
-) -> Iterator[NDArray[np.float32]]:
-    """Decibels (C, n) of the valid pixels of one strip of the scene after the other."""
+def _decibels_within(
+    scene: Scene, window: Window, bands: Sequence[int], despeckle: Lee | None
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Despeckled decibels (C, h, w) and validity (h, w) of a window within the scene.
+
+    The filter's margin is read too, where the scene has it, and cut off again.
+    """
     margin = despeckle.margin if despeckle else 0
-    for strip in scene.strips():
-        source = strip.padded(margin).within(scene.height, scene.width)
-        values, valid = scene.read(source, bands)
-        prepared = decibels(to_intensity(values, scene.unit), valid, despeckle)
-        inner = strip.slices_in(source)
-        yield prepared[:, *inner][:, valid[inner]]
+    source = window.padded(margin).within(scene.height, scene.width)
+    values, valid = scene.read(source, bands)
+    despeckled = decibels(to_intensity(values, scene.unit), valid, despeckle)
+    inner = window.slices_in(source)
+    return despeckled[:, *inner], valid[inner]
 
 
 def _mirrored(start: int, length: int, size: int) -> NDArray[np.intp]:

@@ -13,6 +13,7 @@ from sarseg.model.segmenter import Segmenter
 from sarseg.sam.encoder import ImageEncoder
 
 EMBEDDED_BACKBONE = "vit_t"
+EMBEDDED_WEIGHTS = "vit_t.safetensors"
 
 # SAM keeps these two in its prompt encoder; a segmenter has no prompts and keeps them at its root.
 _FROM_PROMPT_ENCODER = {
@@ -40,7 +41,7 @@ def backbone_file(backbone: str, given: Path | None) -> Path:
     Raises ModelError where the file is missing, or where none is given and none is embedded.
     """
     if given is None and backbone == EMBEDDED_BACKBONE:
-        return embedded_file("vit_t.safetensors")
+        return embedded_file(EMBEDDED_WEIGHTS)
     if given is None:
         checkpoint = _RELEASED_CHECKPOINTS.get(backbone, "a SAM checkpoint")
         raise ModelError(

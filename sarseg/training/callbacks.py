@@ -1,9 +1,6 @@
 """What happens beside the optimisation: keeping the best weights, reporting progress."""
 
-import logging
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from lightning import Callback, LightningModule, Trainer
 from torch import Tensor
@@ -59,19 +56,3 @@ class StepProgress(Callback):
         """One step more."""
         if self._report is not None:
             self._report(trainer.global_step, int(trainer.estimated_stepping_batches))
-
-
-@contextmanager
-def quiet_lightning() -> Iterator[None]:
-    """Keep Lightning's banners and advice off the terminal; its errors still come through."""
-    loggers = [logging.getLogger(name) for name in ("lightning", "lightning.pytorch")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module="lightning")
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from lightning import Callback, LightningModule, Trainer, seed_everything
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from sarseg.adapters import method
@@ -28,16 +28,24 @@ from sarseg.datasets.synthetic import CLASSES, FIRST_TRAINING_SEED, SimulatedSce
 from sarseg.filters.despeckle import Lee
 from sarseg.filters.preparation import Preparation, decibels
 from sarseg.filters.statistics import BandScaling, DecibelMoments
-from sarseg.model.backbone import EMBEDDED_BACKBONE, embedded_file, file_sha256, load_backbone
+from sarseg.model.backbone import (
+    EMBEDDED_BACKBONE,
+    EMBEDDED_WEIGHTS,
+    embedded_file,
+    file_sha256,
+    load_backbone,
+)
 from sarseg.model.bands import CO_AND_CROSS_POL
 from sarseg.model.card import ModelCard
 from sarseg.model.file import EMBEDDED_MODEL, save_model, write_tensors
 from sarseg.model.segmenter import Segmenter
 from sarseg.sam.architecture import architecture
 from sarseg.sam.package import prompt_encoder
-from sarseg.training.callbacks import quiet_lightning
+from sarseg.training.data import Example
 from sarseg.training.lightning_module import SegmentationTask
+from sarseg.training.trainer import bare_trainer, quiet_lightning
 
+NAMES = [entry.name for entry in CLASSES]
 SIZES = architecture(EMBEDDED_BACKBONE)
 DESPECKLE = Lee(size=5, looks=4.0)
 VALIDATION_SEEDS = range(500, 508)
@@ -111,7 +119,7 @@ def scaling_of(scenes: Sequence[DespeckledScene]) -> tuple[BandScaling, ...]:
     return moments.scaling()
 
 
-class SimulatedChips(IterableDataset[tuple[Tensor, Tensor]]):
+class SimulatedChips(IterableDataset[Example]):
     """Endless random chips of simulated scenes: turned, shifted in dB, with bands dropped."""
 
     def __init__(
@@ -121,7 +129,7 @@ class SimulatedChips(IterableDataset[tuple[Tensor, Tensor]]):
         self.preparation = preparation
         self.generator = torch.Generator().manual_seed(seed)
 
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+    def __iter__(self) -> Iterator[Example]:
         while True:
             scene = self.scenes[self._below(len(self.scenes))]
             row, col = (self._below(SCENE_SIDE - SIZES.image_size + 1) for _ in range(2))
@@ -133,11 +141,11 @@ class SimulatedChips(IterableDataset[tuple[Tensor, Tensor]]):
         return int(torch.randint(end, (), generator=self.generator))
 
     def _shift(self) -> NDArray[np.float32]:
-        drawn = torch.randn(len(POLARISATIONS), generator=self.generator)
+        drawn = torch.randn(len(CO_AND_CROSS_POL), generator=self.generator)
         return drawn.numpy() * np.float32(RADIOMETRIC_SHIFT_DB)
 
 
-class ValidationChips(Dataset[tuple[Tensor, Tensor]]):
+class ValidationChips(Dataset[Example]):
     """The four corner chips of each scene, as they are."""
 
     def __init__(self, scenes: Sequence[DespeckledScene], preparation: Preparation) -> None:
@@ -148,9 +156,11 @@ class ValidationChips(Dataset[tuple[Tensor, Tensor]]):
     def __len__(self) -> int:
         return len(self.places)
 
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+    def __getitem__(self, index: int) -> Example:
         scene, row, col = self.places[index]
-        return chip_at(scene, row, col, self.preparation, np.zeros(2, np.float32))
+        return chip_at(
+            scene, row, col, self.preparation, np.zeros(len(CO_AND_CROSS_POL), np.float32)
+        )
 
 
 def chip_at(
@@ -159,7 +169,7 @@ def chip_at(
     col: int,
     preparation: Preparation,
     shift: NDArray[np.float32],
-) -> tuple[Tensor, Tensor]:
+) -> Example:
     """Scaled bands and labels of one chip, ``shift`` dB added to each band."""
     window = slice(row, row + SIZES.image_size), slice(col, col + SIZES.image_size)
     shifted = scene.decibels[:, *window].astype(np.float32) + shift[:, None, None]
@@ -192,7 +202,7 @@ class StepLog(Callback):
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """The scores of the validation scenes."""
         assert isinstance(pl_module, SegmentationTask)
-        figures = scores_by_name(pl_module.validation_scores[-1], [entry.name for entry in CLASSES])
+        figures = scores_by_name(pl_module.validation_scores[-1], NAMES)
         print(f"{self.stage} step {trainer.global_step} validation {figures}", flush=True)
 
 
@@ -215,16 +225,10 @@ def optimise(
         warmup_steps=min(100, steps // 10),
     )
     with quiet_lightning():
-        trainer = Trainer(
+        trainer = bare_trainer(
             max_steps=steps,
             precision="bf16-mixed",
-            devices=1,
             gradient_clip_val=1.0,
-            logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            num_sanity_val_steps=0,
             val_check_interval=max(steps // 8, 1),
             callbacks=[StepLog(stage)],
         )
@@ -290,7 +294,7 @@ def make(recipe: Recipe, folder: Path) -> None:
         batch_size=recipe.batch_size,
         learning_rate=recipe.encoder_learning_rate,
     )
-    backbone = folder / embedded_file("vit_t.safetensors").name
+    backbone = folder / EMBEDDED_WEIGHTS
     save_backbone(backbone, whole)
 
     adaptation = method("cwsam")
@@ -306,7 +310,6 @@ def make(recipe: Recipe, folder: Path) -> None:
         batch_size=recipe.batch_size,
         learning_rate=recipe.cwsam_learning_rate,
     )
-    names = [entry.name for entry in CLASSES]
     card = ModelCard(
         backbone=EMBEDDED_BACKBONE,
         backbone_sha256=file_sha256(backbone),
@@ -317,7 +320,7 @@ def make(recipe: Recipe, folder: Path) -> None:
         preparation=preparation,
         tile_size=SIZES.image_size,
         training={"dataset": "simulated scenes", "recipe": recipe.__dict__},
-        metrics=scores_by_name(task.validation_scores[-1], names),
+        metrics=scores_by_name(task.validation_scores[-1], NAMES),
     )
     save_model(folder / EMBEDDED_MODEL, adapted, card, dtype=torch.float16)
     print(f"done in {time.monotonic() - started:.0f} s")

@@ -24,10 +24,11 @@ from sarseg.model.file import save_model
 from sarseg.model.segmenter import Segmenter
 from sarseg.sam.architecture import architecture
 from sarseg.scenes.output import check_output
-from sarseg.training.callbacks import KeepBest, StepProgress, quiet_lightning
+from sarseg.training.callbacks import KeepBest, StepProgress
 from sarseg.training.data import Example, PreparedChips, padded_size, training_statistics
 from sarseg.training.lightning_module import SegmentationTask
 from sarseg.training.settings import TrainSettings
+from sarseg.training.trainer import bare_trainer, quiet_lightning
 
 Progress = Callable[[int, int], None]
 
@@ -73,6 +74,7 @@ def train(
     _check_output(output, settings, overwrite=overwrite)
     source = open_dataset(settings.dataset, settings.data)
     _check_trainable(source)
+    adaptation = method(settings.method, settings.method_settings)
     sizes = architecture(settings.backbone)
     weights = backbone_file(settings.backbone, settings.backbone_weights)
 
@@ -92,7 +94,6 @@ def train(
             warn(doubt)
 
     seed_everything(settings.seed, verbose=False)
-    adaptation = method(settings.method, settings.method_settings)
     inputs = exact_inputs(source.bands)
     segmenter = Segmenter(sizes, adaptation, inputs, len(source.classes))
     load_backbone(segmenter, weights, settings.backbone)
@@ -109,15 +110,9 @@ def train(
         class_weights=class_weights(settings, counts),
     )
     with quiet_lightning():
-        trainer = Trainer(
+        trainer = bare_trainer(
             max_epochs=settings.epochs,
             accelerator={"cpu": "cpu", "cuda": "gpu"}[device],
-            devices=1,
-            logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            num_sanity_val_steps=0,
             callbacks=[keep_best, StepProgress(progress)],
         )
         shuffling = torch.Generator().manual_seed(settings.seed)
@@ -131,6 +126,7 @@ def train(
 
     names = [entry.name for entry in source.classes]
     metrics = scores_by_name(keep_best.scores, names) if keep_best.scores else {}
+    class_pixels = dict(zip(names, counts, strict=True))
     chip_counts = {str(split): len(refs) for split, refs in source.splits.items()}
     card = ModelCard(
         backbone=settings.backbone,
@@ -145,7 +141,7 @@ def train(
             "dataset": source.name,
             "split_digest": source.digest(),
             "chips": chip_counts,
-            "class_pixels": dict(zip(names, counts, strict=True)),
+            "class_pixels": class_pixels,
             "settings": settings.model_dump(mode="json", exclude=_PLACES),
         },
         metrics=metrics,
@@ -157,7 +153,7 @@ def train(
         backbone=settings.backbone,
         parameters=sum(p.numel() for p in segmenter.parameters()),
         trainable_parameters=sum(p.numel() for p in segmenter.parameters() if p.requires_grad),
-        class_pixels=dict(zip(names, counts, strict=True)),
+        class_pixels=class_pixels,
         chips=chip_counts,
         best_epoch=keep_best.epoch,
         metrics=metrics,

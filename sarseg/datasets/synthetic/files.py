@@ -1,7 +1,6 @@
 """Writing a simulated scene and its truth as GeoTIFFs."""
 
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import rasterio
@@ -9,8 +8,8 @@ from numpy.typing import NDArray
 
 from sarseg.datasets.synthetic.legend import CLASSES
 from sarseg.datasets.synthetic.scene import OUTSIDE, SimulatedScene
+from sarseg.scenes.unit import UNIT_TAG, Unit
 
-Unit = Literal["intensity", "amplitude", "db"]
 Floats = NDArray[np.float32]
 
 _TILING = {"driver": "GTiff", "tiled": True, "blockxsize": 256, "blockysize": 256}
@@ -48,7 +47,7 @@ def write_scene(
         predictor=3,
         interleave="band",
     ) as image:
-        image.update_tags(SARSEG_UNIT=unit)
+        image.update_tags(**{UNIT_TAG: unit})
         for index, (polarisation, band) in enumerate(scene.bands.items(), start=1):
             image.write(_converted(band, unit, step_db), index)
             image.set_band_description(index, polarisation)
