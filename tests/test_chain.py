@@ -1,6 +1,10 @@
-"""The whole chain on real scenes: map and polygons lie where the scene lies."""
+"""The whole chain: real scenes to polygons, and simulated ones to models of every decoder."""
 
+import json
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import geopandas as gpd
 import numpy as np
@@ -10,9 +14,14 @@ import shapely
 from rasterio.transform import AffineTransformer, GCPTransformer
 
 from sarseg.classes import NODATA
+from sarseg.datasets.synthetic import simulate, write_scene
 from sarseg.model.file import LoadedModel, load_model
 from sarseg.prediction.predictor import predict_scene
+from sarseg.prediction.tiles import TileGrid
 from sarseg.scenes.reader import Scene
+from sarseg.scenes.window import Window
+from sarseg.training.run import train
+from sarseg.training.settings import TrainSettings
 from sarseg.vectors.vectorize import vectorize
 
 SCENES = {
@@ -94,3 +103,88 @@ def assert_polygons_show(
     found[point_index] = polygons["class_id"].to_numpy()[polygon_index]
     assert np.array_equal(found, classes[rows, cols])
     assert len(point_index) == (found != NODATA).sum()
+
+
+SIDE = 256
+TILE = 128
+WATER = 1
+
+
+@pytest.fixture(scope="module")
+def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """scene.tif and labels.tif; chips/, the left half for training, the right for validation."""
+    folder = tmp_path_factory.mktemp("simulated")
+    scene, labels, split = folder / "scene.tif", folder / "labels.tif", folder / "split.tif"
+    write_scene(simulate(7, SIDE, SIDE), scene, labels)
+    halves = np.ones((SIDE, SIDE), np.uint8)
+    halves[:, TILE:] = 2
+    with rasterio.open(labels) as like, rasterio.open(split, "w", **like.profile) as opened:
+        opened.write(halves, 1)
+    options = ["--labels", labels, "--split", split, "--size", TILE]
+    sarseg("tile", scene, "-o", folder / "chips", *options)
+    return folder
+
+
+def sarseg(*arguments: object) -> dict[str, Any]:
+    """What a process of the command line prints as JSON."""
+    done = subprocess.run(
+        [sys.executable, "-m", "sarseg", *map(str, arguments), "--json"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
+
+
+def test_one_class_in_boxes(simulated: Path, tmp_path: Path) -> None:
+    scene, labels = simulated / "scene.tif", simulated / "labels.tif"
+    model, lakes = tmp_path / "model.safetensors", tmp_path / "lakes.gpkg"
+    chosen = ["--foreground", "water", "--decoder", "box-prompted", "--method", "sam-adapter"]
+    data = ["--dataset", simulated / "chips", "-o", model, "--epochs", 1]
+    trained = sarseg("train", *data, *chosen)
+    assert list(trained["class_pixels"]) == ["not water", "water"]
+
+    vectorize(labels, tmp_path / "all.gpkg")
+    polygons = gpd.read_file(tmp_path / "all.gpkg")
+    polygons[polygons["class_name"] == "water"].to_file(lakes)
+    with rasterio.open(scene) as given:
+        valid = np.isfinite(given.read()).all(axis=0)
+    for option, boxes in [("--boxes", lakes), ("--boxes-from", labels)]:
+        output = tmp_path / f"{boxes.stem}.tif"
+        options = ["--model", model, option, boxes, "--confidence", "--overlap", 32]
+        (made,) = sarseg("predict", scene, "-o", output, *options)["maps"]
+        with rasterio.open(output) as opened:
+            assert opened.tags()["SARSEG_BOXES"] == boxes.name
+            assert opened.tags(1) == {"CLASS_0": "not water", "CLASS_1": "water"}
+            classes, confidence = opened.read()
+        assert np.isin(classes[valid], [0, WATER]).all()
+        assert (classes[~valid] == NODATA).all()
+
+    # tiles of the second map whose part of the labels shows no water
+    with rasterio.open(labels) as opened:
+        water = opened.read(1) == WATER
+    windows = [window.within(SIDE, SIDE) for window in TileGrid(SIDE, SIDE, TILE, 32)]
+    tiles = [window.slices_in(Window(0, 0, SIDE, SIDE)) for window in windows]
+    prompted = [tile for tile in tiles if water[tile].any()]
+    assert made["unprompted"] == len(tiles) - len(prompted) > 0
+    for tile in prompted:
+        valid[tile] = False
+    assert valid.any()
+    assert (classes[valid] == 0).all()
+    assert (confidence[valid] == 100).all()
+
+
+def test_masks_with_classes(simulated: Path, tmp_path: Path) -> None:
+    model, output = tmp_path / "model.safetensors", tmp_path / "map.tif"
+    chosen = TrainSettings(
+        dataset=str(simulated / "chips"), decoder="mask-classification", epochs=1
+    )
+    train(chosen, model, overwrite=False)
+    loaded = load_model(model)
+    with Scene.open([simulated / "scene.tif"]) as scene:
+        predict_scene(scene, loaded, output)
+    with rasterio.open(output) as opened:
+        ids = set(np.unique(opened.read(1))) - {NODATA}
+    assert ids <= {entry.id for entry in loaded.card.classes}

@@ -1,14 +1,15 @@
 """Full fine-tuning: nothing is added, everything trains."""
 
-from pydantic import BaseModel, ConfigDict
+from typing import ClassVar
 
+from sarseg.adapters.base import AdaptationMethod
 from sarseg.sam.encoder import ImageEncoder
 
 
-class Full(BaseModel):
+class Full(AdaptationMethod):
     """No settings: the whole encoder trains."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    name: ClassVar[str] = "full"
 
     def install(self, encoder: ImageEncoder) -> None:
         """Let every parameter of ``encoder`` train."""

@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 class Scores:
     """Agreement of a map with a reference; all figures lie in 0..1.
 
-    ``iou`` holds one entry a class, NaN for classes that the reference does not contain; ``miou``
-    is the mean over the classes that it does contain; ``oa`` is the share of right pixels.
+    ``iou`` and ``dice`` hold one entry a class, NaN for classes that the reference does not
+    contain; ``miou`` is the mean over the classes that it does contain; ``oa`` is the share of
+    right pixels.
     """
 
     iou: tuple[float, ...]
+    dice: tuple[float, ...]
     miou: float
     oa: float
 
@@ -45,9 +47,12 @@ def scores(confusion: NDArray[np.integer]) -> Scores:
     predicted = confusion.sum(axis=0)[: len(hits)]
     union = in_reference + predicted - hits
     present = in_reference > 0
-    iou = np.divide(hits, union, out=np.full(len(hits), np.nan), where=present)
+    absent = np.full(len(hits), np.nan)
+    iou = np.divide(hits, union, out=absent.copy(), where=present)
+    dice = np.divide(2 * hits, in_reference + predicted, out=absent.copy(), where=present)
     return Scores(
         iou=tuple(iou.tolist()),
+        dice=tuple(dice.tolist()),
         miou=float(iou[present].mean()) if present.any() else float("nan"),
         oa=float(hits.sum() / max(in_reference.sum(), 1)),
     )
@@ -56,11 +61,16 @@ def scores(confusion: NDArray[np.integer]) -> Scores:
 def scores_by_name(result: Scores, names: Sequence[str]) -> dict[str, float]:
     """Figures under the names of the classes, rounded for people: ``{"mIoU": 0.71, …}``.
 
-    Classes that the reference does not contain are left out.
+    Classes that the reference does not contain are left out. Dice is told of two classes only, as
+    is the custom where one class is mapped against the rest.
     """
+    figures = {"IoU": result.iou, "Dice": result.dice}
+    if len(names) != 2:
+        del figures["Dice"]
     by_class = {
-        f"IoU {name}": round(value, 4)
-        for name, value in zip(names, result.iou, strict=True)
+        f"{figure} {name}": round(value, 4)
+        for figure, values in figures.items()
+        for name, value in zip(names, values, strict=True)
         if not math.isnan(value)
     }
     return {"mIoU": round(result.miou, 4), "OA": round(result.oa, 4), **by_class}

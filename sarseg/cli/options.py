@@ -1,9 +1,12 @@
 """Options that several commands share, spelled once."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+
+from sarseg.errors import UsageError
 
 OverwriteOption = Annotated[
     bool, typer.Option("--overwrite", help="Replace the output where it exists.")
@@ -44,3 +47,33 @@ def split_names(names: str | None) -> list[str] | None:
     if names is None:
         return None
     return [name.strip() for name in names.split(",") if name.strip()]
+
+
+def assigned_settings(assignments: Sequence[str], owners: Sequence[str]) -> dict[str, Any]:
+    """``["method.rank=4"]`` as ``{"method_settings": {"rank": 4}}``, one entry an owner.
+
+    Values are YAML scalars; of two values for one name the last counts. Raises UsageError where an
+    assignment has another form or names none of ``owners``.
+    """
+    import yaml
+
+    settings: dict[str, dict[str, Any]] = {owner: {} for owner in owners}
+    for assignment in assignments:
+        name, equals, text = assignment.partition("=")
+        owner, _, setting = name.strip().partition(".")
+        if not equals or owner not in settings or not setting:
+            raise UsageError(
+                f"--set {assignment} is not of the form {'|'.join(owners)}.NAME=VALUE, as in "
+                "--set method.adapter_ratio=0.125."
+            )
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            reason = " ".join(str(error).split())
+            raise UsageError(
+                f"The value in --set {assignment} is not valid YAML: {reason}."
+            ) from error
+        if isinstance(value, dict | list):
+            raise UsageError(f"The value in --set {assignment} is not a single one.")
+        settings[owner][setting] = value
+    return {f"{owner}_settings": values for owner, values in settings.items()}

@@ -61,6 +61,30 @@ def predict(
         ),
     ] = None,
     backbone_weights: BackboneWeightsOption = None,
+    any_backbone: Annotated[
+        bool,
+        typer.Option(
+            "--any-backbone",
+            help="Take backbone weights other than those that the model was trained on.",
+        ),
+    ] = False,
+    boxes: Annotated[
+        Path | None,
+        typer.Option(
+            "--boxes",
+            metavar="FILE",
+            help="Vector file; a box-prompted model maps what lies in the boxes of its features.",
+        ),
+    ] = None,
+    boxes_from: Annotated[
+        Path | None,
+        typer.Option(
+            "--boxes-from",
+            metavar="MAP",
+            help="Earlier map of the scene; a box-prompted model maps anew what lies where the map "
+            "shows its class.",
+        ),
+    ] = None,
     bands: BandsOption = None,
     input_unit: UnitOption = "auto",
     scaling: Annotated[
@@ -91,9 +115,12 @@ def predict(
     """Segment SAR scenes and write georeferenced land-cover maps."""
     console.set_quiet(quiet)
     jobs = _jobs(files, output, output_dir)
+    if boxes is not None and boxes_from is not None:
+        raise UsageError("Give either --boxes or --boxes-from, not both.")
 
     from sarseg.model.device import choose_device
     from sarseg.model.file import LoadedModel, load_model
+    from sarseg.prediction.boxes import BoxSource, FeatureBoxes, MapBoxes
     from sarseg.prediction.predictor import (
         bands_used,
         doubts,
@@ -105,6 +132,15 @@ def predict(
 
     unit = parse_unit(input_unit)
     place = choose_device(device)
+    prompts: BoxSource | None = None
+    if boxes is not None:
+        prompts = FeatureBoxes(boxes)
+    elif boxes_from is not None:
+        prompts = MapBoxes(boxes_from)
+    if any_backbone:
+        console.warn(
+            "the weights of the backbone are not compared with those that the model was trained on."
+        )
     loaded: LoadedModel | None = None
     maps: list[dict[str, Any]] = []
     failures: list[tuple[_Job, SarsegError]] = []
@@ -112,7 +148,12 @@ def predict(
         try:
             with Scene.open(job.files, bands=split_names(bands), unit=unit) as scene:
                 if loaded is None:
-                    loaded = load_model(model, backbone_weights=backbone_weights, device=place)
+                    loaded = load_model(
+                        model,
+                        backbone_weights=backbone_weights,
+                        any_backbone=any_backbone,
+                        device=place,
+                    )
                 console.say(_description(scene, bands_used(scene, loaded.card)))
                 warnings = list(doubts(scene, loaded.card, scaling))
                 for warning in warnings:
@@ -122,6 +163,7 @@ def predict(
                         scene,
                         loaded,
                         job.output,
+                        boxes=prompts,
                         overlap=overlap,
                         batch_size=batch_size,
                         confidence=confidence,
@@ -133,7 +175,8 @@ def predict(
             maps.append({"scene": job.files, **asdict(summary), "warnings": warnings})
         except SarsegError as error:
             no_model = loaded is None and isinstance(error, ModelError)
-            if output_dir is None or no_model:  # without a model no other scene fares better
+            # without a model, or with options that make no sense, no other scene fares better
+            if output_dir is None or no_model or isinstance(error, UsageError):
                 raise
             console.fail(str(error))
             failures.append((job, error))
@@ -193,6 +236,7 @@ def _report(summary: "PredictionSummary") -> str:
         f"{name} {count / total:.1%}" for name, count in summary.pixels.items() if count
     )
     skipped = f", {summary.skipped} of them without data" if summary.skipped else ""
+    skipped += f", {summary.unprompted} without a box" if summary.unprompted else ""
     return (
         f"Wrote {summary.output}: {shares}. "
         f"{summary.tiles} tiles{skipped}, {summary.seconds:.0f} s."

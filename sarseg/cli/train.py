@@ -12,6 +12,7 @@ from sarseg.cli.options import (
     JsonOption,
     OverwriteOption,
     QuietOption,
+    assigned_settings,
 )
 
 
@@ -36,8 +37,40 @@ def train(
         ),
     ] = None,
     method: Annotated[
-        str, typer.Option("--method", metavar="NAME", help="How SAM is adapted: cwsam or full.")
+        str,
+        typer.Option(
+            "--method",
+            metavar="NAME",
+            help="How SAM is adapted: cwsam, conv-lora, sam-adapter, lora and others; "
+            "`sarseg parameters` lists all.",
+        ),
     ] = "cwsam",
+    decoder: Annotated[
+        str,
+        typer.Option(
+            "--decoder",
+            metavar="NAME",
+            help="How classes are read out: classwise, mask-classification or box-prompted (one "
+            "class, within boxes that `sarseg predict` is given).",
+        ),
+    ] = "classwise",
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="A setting of the method or the decoder, as in method.adapter_ratio=0.125 or "
+            "decoder.skip=false. Repeatable; of two values for one name the last counts.",
+        ),
+    ] = None,
+    foreground: Annotated[
+        str | None,
+        typer.Option(
+            "--foreground",
+            metavar="CLASS",
+            help="Name or id of one class to map against all the others.",
+        ),
+    ] = None,
     backbone: Annotated[
         str,
         typer.Option("--backbone", metavar="NAME", help="vit_t (shipped), vit_b, vit_l or vit_h."),
@@ -64,6 +97,9 @@ def train(
     augment: Annotated[
         bool, typer.Option("--augment/--no-augment", help="Random flips and quarter turns.")
     ] = True,
+    gradient_checkpointing: Annotated[
+        bool, typer.Option("--gradient-checkpointing", help="Less memory for more time.")
+    ] = False,
     seed: Annotated[int, typer.Option("--seed", metavar="N", min=0)] = 0,
     device: DeviceOption = "auto",
     overwrite: OverwriteOption = False,
@@ -89,7 +125,10 @@ def train(
             {
                 "dataset": dataset,
                 "data": data,
+                "foreground": foreground,
                 "method": method,
+                "decoder": decoder,
+                **assigned_settings(assignments or (), ["method", "decoder"]),
                 "backbone": backbone,
                 "backbone_weights": backbone_weights,
                 "despeckle": Lee(looks=looks) if despeckle else None,
@@ -98,6 +137,7 @@ def train(
                 "learning_rate": learning_rate,
                 "class_weights": class_weights,
                 "augment": augment,
+                "gradient_checkpointing": gradient_checkpointing,
                 "seed": seed,
                 "device": device,
             }
@@ -110,7 +150,7 @@ def train(
         summary = run(settings, output, overwrite=overwrite, progress=report, warn=console.warn)
     _describe(summary.metrics, summary.best_epoch)
     console.say(
-        f"{output}: {summary.method} on {summary.backbone}, "
+        f"{output}: {summary.method} and {summary.decoder} on {summary.backbone}, "
         f"{summary.trainable_parameters / 1e6:.2f} M of {summary.parameters / 1e6:.2f} M "
         f"parameters trained in {summary.seconds:.0f} s."
     )
@@ -120,7 +160,7 @@ def train(
 
 def _describe(metrics: dict[str, float], best_epoch: int) -> None:
     if not metrics:
-        console.warn("the dataset has no validation split: the last epoch was kept, unmeasured.")
+        console.warn("no validation split could be measured on: the last epoch was kept.")
         return
     console.say(f"best epoch {best_epoch}, on the validation split:")
     for name, value in metrics.items():

@@ -13,7 +13,6 @@ import rasterio
 from numpy.typing import NDArray
 
 from sarseg.classes import NODATA, complete_legend
-from sarseg.datasets.labels import LabelRaster, SplitRaster
 from sarseg.datasets.manifest import ChipRecord, ChipWindow, Manifest, SceneRecord
 from sarseg.datasets.output_folder import (
     IMAGE_FOLDER,
@@ -22,8 +21,10 @@ from sarseg.datasets.output_folder import (
     replacing_folder,
 )
 from sarseg.datasets.sample import Split
+from sarseg.datasets.split_raster import SplitRaster
 from sarseg.errors import InputError, OutputError, UsageError
 from sarseg.scenes.georeference import Georeference, quietly_georeferenced
+from sarseg.scenes.labels import LabelRaster
 from sarseg.scenes.reader import Scene
 from sarseg.scenes.unit import UNIT_TAG, Unit
 from sarseg.scenes.window import Window

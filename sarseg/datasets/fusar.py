@@ -16,6 +16,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from sarseg.cache import cache_folder
 from sarseg.classes import LandCoverClass
 from sarseg.datasets.raster import read_raster
 from sarseg.datasets.sample import ChipData, ChipRef, Split
@@ -227,8 +228,7 @@ def _places(release: FusarRelease, data: Path | None) -> list[Path]:
     if named := os.environ.get(DATA_VARIABLE):
         root = Path(named).expanduser()
         places += [root, *(root / folder for folder in release.folders)]
-    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return [*places, Path(cache).expanduser() / "sarseg" / release.name]
+    return [*places, cache_folder() / release.name]
 
 
 def _pairs(folder: Path, part: str) -> list[ChipRef]:

@@ -3,40 +3,50 @@
 Pu et al. 2024, "ClassWise-SAM-Adapter" (arXiv 2401.02326), section III.
 """
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 
+from sarseg.decoders.base import Decoder
 from sarseg.sam.architecture import SamArchitecture
-from sarseg.sam.package import common, mask_decoder, transformer
+from sarseg.sam.decoder import MaskDecoder
+from sarseg.sam.package import common
 
 
-class ClasswiseDecoder(mask_decoder.MaskDecoder):  # type: ignore[misc, name-defined]
-    """SAM's mask decoder (all of its parameters, SAM's names) with a classwise upscaling head.
+class Classwise(Decoder):
+    """Settings of the classwise decoder."""
+
+    name: ClassVar[str] = "classwise"
+
+    skip: bool = True
+    """The embedding that went in is upscaled beside the transformer's output, for ablation."""
+
+    def build(self, sizes: SamArchitecture, num_classes: int) -> "ClasswiseDecoder":
+        """The decoder for ``num_classes`` classes."""
+        return ClasswiseDecoder(sizes, num_classes, skip=self.skip)
+
+
+class ClasswiseDecoder(MaskDecoder):
+    """SAM's mask decoder with a classwise upscaling head.
 
     The transformer's output and the embedding that went in are upscaled by the same weights; from
     both, ``cls_upscaling`` makes one feature map a class, and the hypernetwork of mask token 0
-    turns each into logits.
+    turns each into logits. The other hypernetworks and the iou head never take part; as in the
+    released code they count among what trains.
     """
 
-    def __init__(self, sizes: SamArchitecture, num_classes: int) -> None:
-        dim = sizes.out_chans
-        super().__init__(
-            transformer_dim=dim,
-            transformer=transformer.TwoWayTransformer(
-                depth=2,
-                embedding_dim=dim,
-                num_heads=sizes.decoder_heads,
-                mlp_dim=sizes.decoder_mlp_dim,
-            ),
-            iou_head_hidden_dim=sizes.iou_head_hidden_dim,
-        )
+    def __init__(self, sizes: SamArchitecture, num_classes: int, *, skip: bool = True) -> None:
+        super().__init__(sizes)
         self.num_classes = num_classes
-        upscaled = dim // 8
+        self.skip = skip
+        upscaled = sizes.out_chans // 8
+        both = 2 * upscaled if skip else upscaled
         self.cls_upscaling = nn.Sequential(
-            nn.ConvTranspose2d(2 * upscaled, 2 * upscaled, kernel_size=2, stride=2),
-            common.LayerNorm2d(2 * upscaled),
+            nn.ConvTranspose2d(both, both, kernel_size=2, stride=2),
+            common.LayerNorm2d(both),
             nn.GELU(),
-            nn.Conv2d(2 * upscaled, num_classes * upscaled, kernel_size=7, stride=2, padding=3),
+            nn.Conv2d(both, num_classes * upscaled, kernel_size=7, stride=2, padding=3),
             nn.GELU(),
         )
 
@@ -46,18 +56,11 @@ class ClasswiseDecoder(mask_decoder.MaskDecoder):  # type: ignore[misc, name-def
         ``embedding`` is ``(B, C, h, w)``, ``positions`` ``(1, C, h, w)``, ``dense_prompt``
         ``(1, C, 1, 1)``; the result is ``(B, K, 4h, 4w)``.
         """
-        batch, _, height, width = embedding.shape
         prompted = embedding + dense_prompt
-        tokens = torch.cat([self.iou_token.weight, self.mask_tokens.weight])
-        tokens_out, image_out = self.transformer(
-            prompted,
-            positions.expand(batch, -1, -1, -1),
-            tokens.expand(batch, -1, -1),
-        )
-        image_out = image_out.transpose(1, 2).unflatten(2, (height, width))
-        both = [self.output_upscaling(image_out), self.output_upscaling(prompted)]
-        features = self.cls_upscaling(torch.cat(both, dim=1))
-        features = features.unflatten(1, (-1, self.num_classes))
-        mask_token_0 = 1  # after the iou token
-        weights = self.output_hypernetworks_mlps[0](tokens_out[:, mask_token_0])
+        mask_tokens, image = self.transform(prompted, positions)
+        upscaled = self.output_upscaling(image)
+        if self.skip:
+            upscaled = torch.cat([upscaled, self.output_upscaling(prompted)], dim=1)
+        features = self.cls_upscaling(upscaled).unflatten(1, (-1, self.num_classes))
+        weights = self.output_hypernetworks_mlps[0](mask_tokens[:, 0])
         return torch.einsum("bc,bckhw->bkhw", weights, features)

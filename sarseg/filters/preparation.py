@@ -8,22 +8,24 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from sarseg.errors import InputError
 from sarseg.filters.despeckle import Lee
-from sarseg.filters.radiometry import to_db, to_intensity
-from sarseg.filters.statistics import BandScaling, DecibelMoments
+from sarseg.filters.radiometry import Quantity, to_intensity, to_quantity
+from sarseg.filters.statistics import BandMoments, BandScaling
 from sarseg.scenes.reader import Scene
 from sarseg.scenes.window import Window
 
 
 class Preparation(BaseModel):
-    """Despeckle, decibels, scaling by the training set's statistics, clipping.
+    """Despeckle, decibels (or amplitude), scaling by the training set's statistics, clipping.
 
-    ``scaling`` has one entry a model slot; ``clip`` is in standard deviations. Stored in the model
-    file, so that what was trained on is what is predicted on.
+    ``quantity`` is what is scaled, and what ``scaling``, one entry a model slot, is in; ``clip`` is
+    in standard deviations. Stored in the model file, so that what was trained on is what is
+    predicted on.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     despeckle: Lee | None = Lee()
+    quantity: Quantity = "db"
     scaling: tuple[BandScaling, ...] = Field(min_length=1)
     clip: float = Field(default=5.0, gt=0.0, allow_inf_nan=False)
 
@@ -43,28 +45,31 @@ class Preparation(BaseModel):
         ``slots`` says which model slot each band fills (default: band i slot i). Pixels where
         ``valid`` (h, w) is False become 0, the training mean.
         """
-        return self.scaled(decibels(intensity, valid, self.despeckle), valid, slots)
+        return self.scaled(levels(intensity, valid, self.despeckle, self.quantity), valid, slots)
 
     def scaled(
         self,
-        decibels: NDArray[np.float32],
+        levels: NDArray[np.float32],
         valid: NDArray[np.bool_],
         slots: Sequence[int] | None = None,
     ) -> NDArray[np.float32]:
-        """The last step of ``apply`` alone, from despeckled ``decibels`` (C, h, w)."""
-        filled = range(len(decibels)) if slots is None else slots
+        """The last step of ``apply`` alone, from despeckled ``levels`` (C, h, w)."""
+        filled = range(len(levels)) if slots is None else slots
         chosen = [self.scaling[slot] for slot in filled]
         mean = np.array([band.mean for band in chosen], np.float32)[:, None, None]
         std = np.array([band.std for band in chosen], np.float32)[:, None, None]
-        scaled = np.clip((decibels - mean) / std, -self.clip, self.clip)
+        scaled = np.clip((levels - mean) / std, -self.clip, self.clip)
         return np.where(valid, scaled, np.float32(0.0))
 
 
-def decibels(
-    intensity: NDArray[np.float32], valid: NDArray[np.bool_], despeckle: Lee | None
+def levels(
+    intensity: NDArray[np.float32],
+    valid: NDArray[np.bool_],
+    despeckle: Lee | None,
+    quantity: Quantity = "db",
 ) -> NDArray[np.float32]:
-    """Despeckled decibels (C, h, w) of linear ``intensity`` (C, h, w)."""
-    return to_db(despeckle(intensity, valid) if despeckle else intensity)
+    """Linear ``intensity`` (C, h, w), despeckled, as ``quantity``."""
+    return to_quantity(despeckle(intensity, valid) if despeckle else intensity, quantity)
 
 
 def prepare_window(
@@ -89,20 +94,23 @@ def prepare_window(
 
 
 def scene_scaling(
-    scene: Scene, picks: Sequence[int | None], despeckle: Lee | None = None
+    scene: Scene,
+    picks: Sequence[int | None],
+    despeckle: Lee | None = None,
+    quantity: Quantity = "db",
 ) -> tuple[BandScaling, ...]:
-    """Mean and standard deviation of the whole scene's decibels, one entry a model slot.
+    """Mean and standard deviation of the whole scene's ``quantity``, one entry a model slot.
 
-    For scenes without calibration, whose decibels have another offset than the training set's.
+    For scenes without calibration, whose numbers have another offset than the training set's.
     Despeckled as the model's Preparation does it, read once strip by strip. Slots without a band
     get mean 0, std 1.
 
     Raises InputError where the scene has no valid pixel.
     """
     bands = [pick for pick in picks if pick is not None]
-    moments = DecibelMoments(len(bands))
+    moments = BandMoments(len(bands))
     for strip in scene.strips():
-        despeckled, valid = _decibels_within(scene, strip, bands, despeckle)
+        despeckled, valid = _levels_within(scene, strip, bands, despeckle, quantity)
         moments.add(despeckled[:, valid])
     if not moments.count:
         raise InputError(f"{scene.name} has no valid pixel: its statistics cannot be measured.")
@@ -111,14 +119,17 @@ def scene_scaling(
     return tuple(unfilled if pick is None else next(measured) for pick in picks)
 
 
-def scene_median_db(scene: Scene, picks: Sequence[int | None]) -> tuple[float | None, ...]:
-    """Median decibels of samples spread over the scene, one entry a model slot.
+def scene_medians(
+    scene: Scene, picks: Sequence[int | None], quantity: Quantity = "db"
+) -> tuple[float | None, ...]:
+    """Median ``quantity`` of samples spread over the scene, one entry a model slot.
 
     None where a slot has no band or no sample is valid. Cheap: a few windows are read.
     """
     bands = [pick for pick in picks if pick is not None]
     samples = [
-        to_db(to_intensity(values[:, valid], scene.unit)) for values, valid in scene.samples(bands)
+        to_quantity(to_intensity(values[:, valid], scene.unit), quantity)
+        for values, valid in scene.samples(bands)
     ]
     sampled = np.concatenate(samples, axis=1)
     if not sampled.shape[1]:
@@ -133,23 +144,25 @@ def _prepare_within(
     """Prepared bands and validity of a window that lies within the scene."""
     slots = [slot for slot, pick in enumerate(picks) if pick is not None]
     filled = [pick for pick in picks if pick is not None]
-    despeckled, valid = _decibels_within(scene, window, filled, preparation.despeckle)
+    despeckled, valid = _levels_within(
+        scene, window, filled, preparation.despeckle, preparation.quantity
+    )
     bands = np.zeros((len(picks), window.height, window.width), np.float32)
     bands[slots] = preparation.scaled(despeckled, valid, slots)
     return bands, valid
 
 
-def _decibels_within(
-    scene: Scene, window: Window, bands: Sequence[int], despeckle: Lee | None
+def _levels_within(
+    scene: Scene, window: Window, bands: Sequence[int], despeckle: Lee | None, quantity: Quantity
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Despeckled decibels (C, h, w) and validity (h, w) of a window within the scene.
+    """Despeckled ``quantity`` (C, h, w) and validity (h, w) of a window within the scene.
 
     The filter's margin is read too, where the scene has it, and cut off again.
     """
     margin = despeckle.margin if despeckle else 0
     source = window.padded(margin).within(scene.height, scene.width)
     values, valid = scene.read(source, bands)
-    despeckled = decibels(to_intensity(values, scene.unit), valid, despeckle)
+    despeckled = levels(to_intensity(values, scene.unit), valid, despeckle, quantity)
     inner = window.slices_in(source)
     return despeckled[:, *inner], valid[inner]
 

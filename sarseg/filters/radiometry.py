@@ -1,9 +1,14 @@
 """How the numbers of a SAR band become linear intensity and decibels."""
 
+from typing import Literal
+
 import numpy as np
 from numpy.typing import NDArray
 
 from sarseg.scenes.unit import Unit
+
+Quantity = Literal["db", "amplitude"]
+"""What a model takes: decibels, as sarseg trains; amplitude, as models made for 8-bit images."""
 
 INTENSITY_FLOOR = 1e-10
 """Smallest intensity that has a logarithm here: -100 dB, far below any sensor's noise."""
@@ -30,3 +35,8 @@ def to_db(intensity: NDArray[np.float32]) -> NDArray[np.float32]:
     """Decibels of a linear intensity, any shape; at least -100 dB (``INTENSITY_FLOOR``)."""
     floored = np.maximum(intensity, np.float32(INTENSITY_FLOOR))
     return (np.float32(10.0) * np.log10(floored)).astype(np.float32)
+
+
+def to_quantity(intensity: NDArray[np.float32], quantity: Quantity) -> NDArray[np.float32]:
+    """Linear ``intensity``, any shape, as ``quantity``."""
+    return to_db(intensity) if quantity == "db" else np.sqrt(intensity)

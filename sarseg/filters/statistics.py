@@ -1,4 +1,4 @@
-"""Mean and spread of decibels, gathered piece by piece."""
+"""Mean and spread of bands, gathered piece by piece."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class BandScaling(BaseModel):
-    """Mean and standard deviation, in dB, of a band's despeckled training pixels."""
+    """Mean and standard deviation of a band's despeckled training pixels, in dB where not said."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -14,7 +14,7 @@ class BandScaling(BaseModel):
     std: float = Field(gt=0.0, allow_inf_nan=False)
 
 
-class DecibelMoments:
+class BandMoments:
     """Running mean and variance of several bands.
 
     Samples are joined as Chan, Golub & LeVeque 1979 do, without cancellation.
@@ -25,12 +25,12 @@ class DecibelMoments:
         self._mean = np.zeros(bands)
         self._squares = np.zeros(bands)
 
-    def add(self, decibels: NDArray[np.floating]) -> None:
-        """Take in the pixels ``decibels`` (C, n); none at all is fine."""
-        added = decibels.shape[1]
+    def add(self, values: NDArray[np.floating]) -> None:
+        """Take in the pixels ``values`` (C, n); none at all is fine."""
+        added = values.shape[1]
         if added == 0:
             return
-        sample = decibels.astype(np.float64)
+        sample = values.astype(np.float64)
         mean = sample.mean(axis=1)
         difference = mean - self._mean
         total = self.count + added

@@ -1,33 +1,27 @@
 """Weights of the frozen backbone: the embedded vit_t, or a SAM checkpoint that the user has."""
 
-import hashlib
+import pickle
 from importlib.resources import files
 from pathlib import Path
+from typing import TypeGuard
+from zipfile import is_zipfile
 
 import torch
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from sarseg.errors import ModelError
+from sarseg.model.checkpoints import RELEASED, cached, file_sha256
 from sarseg.model.segmenter import Segmenter
+from sarseg.sam.architecture import SamArchitecture, architecture
+from sarseg.sam.decoder import MaskDecoder
 from sarseg.sam.encoder import ImageEncoder
+from sarseg.sam.prompts import PromptEncoder
 
 EMBEDDED_BACKBONE = "vit_t"
 EMBEDDED_WEIGHTS = "vit_t.safetensors"
 
-# SAM keeps these two in its prompt encoder; a segmenter has no prompts and keeps them at its root.
-_FROM_PROMPT_ENCODER = {
-    "prompt_encoder.pe_layer.positional_encoding_gaussian_matrix": (
-        "pe_layer.positional_encoding_gaussian_matrix"
-    ),
-    "prompt_encoder.no_mask_embed.weight": "no_mask_embed.weight",
-}
-
-_RELEASED_CHECKPOINTS = {
-    "vit_b": "sam_vit_b_01ec64.pth",
-    "vit_l": "sam_vit_l_0b3195.pth",
-    "vit_h": "sam_vit_h_4b8939.pth",
-}
+_WRAPPERS = ("state_dict", "model")
 
 
 def embedded_file(name: str) -> Path:
@@ -36,33 +30,42 @@ def embedded_file(name: str) -> Path:
 
 
 def backbone_file(backbone: str, given: Path | None) -> Path:
-    """The weights of ``backbone``: the file given, or the embedded one.
+    """The weights of ``backbone``: the file given, the embedded one, or the one in the cache.
 
-    Raises ModelError where the file is missing, or where none is given and none is embedded.
+    Raises ModelError where the file is missing, or where none is given and none is at hand.
     """
-    if given is None and backbone == EMBEDDED_BACKBONE:
+    if given is not None:
+        if not given.is_file():
+            raise ModelError(f"The backbone weights {given} do not exist or are no file.")
+        return given
+    if backbone == EMBEDDED_BACKBONE:
         return embedded_file(EMBEDDED_WEIGHTS)
-    if given is None:
-        checkpoint = _RELEASED_CHECKPOINTS.get(backbone, "a SAM checkpoint")
+    at_hand = cached(backbone)
+    if at_hand is None:
         raise ModelError(
-            f"The backbone {backbone} needs Meta's weights, which sarseg does not ship. Download "
-            f"{checkpoint} from the Segment Anything project and name it by --backbone-weights."
+            f"The backbone {backbone} needs Meta's weights, {RELEASED[backbone].file_name}, which "
+            f"sarseg does not ship. Run: sarseg weights download {backbone}, or name the file by "
+            "--backbone-weights."
         )
-    if not given.is_file():
-        raise ModelError(f"The backbone weights {given} do not exist or are no file.")
-    return given
+    return at_hand
 
 
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+def backbone_sha256(backbone: str, weights: Path) -> str:
+    """SHA-256 of the file ``weights``; ModelError where it lies damaged in the cache."""
+    found = file_sha256(weights)
+    if weights == cached(backbone) and found != RELEASED[backbone].sha256:
+        raise ModelError(
+            f"{weights} is damaged: its SHA-256 is {found[:12]}…, expected "
+            f"{RELEASED[backbone].sha256[:12]}…. Run: sarseg weights download {backbone}."
+        )
+    return found
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
     """Tensors of a ``.safetensors`` file or a PyTorch checkpoint, by name.
 
-    Only tensors are ever read: a checkpoint that holds anything else is refused (ModelError).
+    Only tensors are ever read: a checkpoint that holds other objects is refused (ModelError). One
+    that keeps its tensors under ``state_dict`` or ``model``, as training programs do, is unwrapped.
     """
     try:
         if path.suffix == ".safetensors":
@@ -70,10 +73,11 @@ def read_state(path: Path) -> dict[str, Tensor]:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises whatever the bytes lead its parsers to
         raise ModelError(
-            f"{path} cannot be read as model weights. Expected a .safetensors file or a PyTorch "
-            "checkpoint of plain tensors; perhaps the download was cut short."
+            f"{path} cannot be read as model weights. {_fault(path, error)}"
         ) from error
-    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
+    if isinstance(state, dict):
+        state = next((state[key] for key in _WRAPPERS if isinstance(state.get(key), dict)), state)
+    if not _is_plain(state):
         raise ModelError(
             f"{path} holds more than plain tensors by name; expected a SAM checkpoint, with names "
             "that begin image_encoder., prompt_encoder. and mask_decoder."
@@ -81,33 +85,73 @@ def read_state(path: Path) -> dict[str, Tensor]:
     return state
 
 
+def _fault(path: Path, error: Exception) -> str:
+    if not isinstance(error, pickle.UnpicklingError) or not _is_pickled(path):
+        return (
+            "Expected a .safetensors file or a PyTorch checkpoint of plain tensors; perhaps the "
+            "download was cut short."
+        )
+    return (
+        "It holds Python objects beside its tensors, which sarseg never executes. Save its "
+        "state_dict, or whatever it calls it, alone; this executes them, so do it only where you "
+        f"trust the file: python -c \"import torch; torch.save(torch.load('{path}', "
+        "map_location='cpu', weights_only=False)['state_dict'], 'weights.pth')\""
+    )
+
+
+def _is_pickled(path: Path) -> bool:
+    """Whether torch wrote ``path``, as it does today (a zip archive) or did before 1.6 (a pickle).
+
+    Other bytes are pickles of unknown instructions to torch.
+    """
+    with path.open("rb") as stream:
+        return is_zipfile(path) or stream.read(1) == pickle.PROTO
+
+
+def _is_plain(state: object) -> TypeGuard[dict[str, Tensor]]:
+    return isinstance(state, dict) and all(
+        isinstance(name, str)
+        and isinstance(tensor, Tensor)
+        and tensor.layout == torch.strided
+        and not (tensor.is_meta or tensor.is_quantized)
+        for name, tensor in state.items()
+    )
+
+
 def load_backbone(segmenter: Segmenter, path: Path, backbone: str) -> None:
     """Put SAM's weights into ``segmenter``; what the method or decoder added stays as it is.
 
-    Raises ModelError where the file lacks weights of the encoder or has other sizes.
+    Raises ModelError where the file does not hold exactly the weights of SAM on ``backbone``.
     """
-    source = read_state(path)
-    target = segmenter.state_dict()
-    state = {_FROM_PROMPT_ENCODER.get(name, name): tensor for name, tensor in source.items()}
-    state = {name: tensor for name, tensor in state.items() if name in target}
-    missing = sorted(_names_in_sam(segmenter) - state.keys())
-    misfits = [name for name, tensor in state.items() if tensor.shape != target[name].shape]
-    if missing or misfits:
-        found = (
-            f"it has no {missing[0]}"
-            if missing
-            else (
-                f"{misfits[0]} has the shape {tuple(state[misfits[0]].shape)}, "
-                f"not {tuple(target[misfits[0]].shape)}"
-            )
+    state = read_state(path)
+    expected = sam_shapes(architecture(backbone))
+    misfits = [
+        *(f"it has no {name}" for name in sorted(expected.keys() - state.keys())),
+        *(f"it has {name}, which SAM has not" for name in sorted(state.keys() - expected.keys())),
+        *(
+            f"{name} has the shape {tuple(state[name].shape)}, not {tuple(shape)}"
+            for name, shape in expected.items()
+            if name in state and state[name].shape != shape
+        ),
+    ]
+    if misfits:
+        more = f" ({len(misfits)} differences in all)" if len(misfits) > 1 else ""
+        raise ModelError(
+            f"{path} does not hold the weights of a {backbone} backbone: {misfits[0]}{more}."
         )
-        raise ModelError(f"{path} does not hold the weights of a {backbone} backbone: {found}.")
     segmenter.load_state_dict(state, strict=False)
 
 
-def _names_in_sam(segmenter: Segmenter) -> set[str]:
-    """Names in ``segmenter`` of what it takes from SAM whatever the method: encoder, positions."""
+def sam_shapes(sizes: SamArchitecture) -> dict[str, torch.Size]:
+    """Name and shape of every tensor in a checkpoint of SAM with these ``sizes``."""
     with torch.device("meta"):
-        encoder = ImageEncoder(segmenter.image_encoder.sizes)
-    encoder_names = {f"image_encoder.{name}" for name in encoder.state_dict()}
-    return encoder_names | set(_FROM_PROMPT_ENCODER.values())
+        parts: dict[str, nn.Module] = {
+            "image_encoder": ImageEncoder(sizes),
+            "prompt_encoder": PromptEncoder(sizes),
+            "mask_decoder": MaskDecoder(sizes),
+        }
+    return {
+        f"{part}.{name}": tensor.shape
+        for part, module in parts.items()
+        for name, tensor in module.state_dict().items()
+    }

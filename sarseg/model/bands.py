@@ -25,7 +25,7 @@ class BandInputs(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    slots: tuple[BandSlot, ...] = Field(min_length=1, max_length=4)
+    slots: tuple[BandSlot, ...] = Field(min_length=1)
     optional: bool = False
 
     def __len__(self) -> int:
@@ -51,7 +51,7 @@ _CHANNELS_FROM_BANDS: dict[int, list[list[float]]] = {
     4: [[1.0, 0.0, 0.0, 0.0], [0.0, 0.5, 0.5, 0.0], [0.0, 0.0, 0.0, 1.0]],
 }
 
-MAX_BANDS = max(_CHANNELS_FROM_BANDS)
+_CHANNELS = 3
 
 
 def channels_from_bands(inputs: BandInputs) -> list[list[float]]:
@@ -59,14 +59,27 @@ def channels_from_bands(inputs: BandInputs) -> list[list[float]]:
 
     One band fills all three; of two the third channel is the mean; three are taken as they are.
     Quad-pol becomes HH, the mean of HV and VH (equal by reciprocity), VV, in whatever order the
-    bands come; of four other bands the middle two are averaged.
+    bands come; of four other bands the middle two are averaged. Of more bands, band i goes to
+    channel i modulo 3, and each channel is the mean of its bands; these weights are a beginning,
+    and train with the model (``mixes_by_training``).
     """
     names = [slot.name for slot in inputs.slots]
     if set(names) == _QUAD_POL:
         weights = {"HH": (1.0, 0.0, 0.0), "VV": (0.0, 0.0, 1.0)}
         columns = [weights.get(name, (0.0, 0.5, 0.0)) for name in names]
         return [list(row) for row in zip(*columns, strict=True)]
+    if mixes_by_training(inputs):
+        shares = [len(range(channel, len(names), _CHANNELS)) for channel in range(_CHANNELS)]
+        return [
+            [(band % _CHANNELS == channel) / share for band in range(len(names))]
+            for channel, share in enumerate(shares)
+        ]
     return _CHANNELS_FROM_BANDS[len(names)]
+
+
+def mixes_by_training(inputs: BandInputs) -> bool:
+    """True where there are more bands than a fixed rule can mix into three without much loss."""
+    return len(inputs) > max(_CHANNELS_FROM_BANDS)
 
 
 def exact_inputs(bands: Sequence[str]) -> BandInputs:

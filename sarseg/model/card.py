@@ -30,6 +30,8 @@ class ModelCard(BaseModel):
     backbone_sha256: str
     method: str
     method_settings: dict[str, Any] = Field(default_factory=dict)
+    decoder: str = "classwise"
+    decoder_settings: dict[str, Any] = Field(default_factory=dict)
     classes: tuple[LandCoverClass, ...] = Field(min_length=2)
     inputs: BandInputs
     preparation: Preparation

@@ -3,6 +3,7 @@
 ``predict`` needs it and the backbone it was trained on, nothing else. Nothing in it is executed.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,9 +14,11 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from sarseg.adapters import method
+from sarseg.decoders import decoder
 from sarseg.errors import ModelError, OutputError
-from sarseg.model.backbone import backbone_file, embedded_file, file_sha256, load_backbone
+from sarseg.model.backbone import backbone_file, embedded_file, load_backbone
 from sarseg.model.card import ModelCard
+from sarseg.model.checkpoints import file_sha256
 from sarseg.model.segmenter import Segmenter
 from sarseg.sam.architecture import architecture
 from sarseg.scenes.output import replacing
@@ -44,15 +47,23 @@ def trained_state(segmenter: Segmenter) -> dict[str, Tensor]:
 
 
 def save_model(
-    path: Path, segmenter: Segmenter, card: ModelCard, *, dtype: torch.dtype = torch.float32
+    path: Path,
+    segmenter: Segmenter,
+    card: ModelCard,
+    *,
+    also: Iterable[str] = (),
+    dtype: torch.dtype = torch.float32,
 ) -> None:
     """Write the trained parameters and the card; the file appears whole or not at all.
 
+    ``also`` names frozen weights to store, where they are not those of the backbone.
+
     Raises ModelError where a parameter is not finite, OutputError where writing fails.
     """
+    frozen = segmenter.state_dict()
     state = {
         name: tensor.to("cpu", dtype).contiguous()
-        for name, tensor in trained_state(segmenter).items()
+        for name, tensor in (trained_state(segmenter) | {n: frozen[n] for n in also}).items()
     }
     broken = [name for name, tensor in state.items() if not torch.isfinite(tensor).all()]
     if broken:
@@ -106,28 +117,31 @@ def load_model(
     path: Path | None = None,
     *,
     backbone_weights: Path | None = None,
+    any_backbone: bool = False,
     device: str = "cpu",
 ) -> LoadedModel:
     """Read a model file and its backbone; ``path`` None is the model shipped with sarseg.
 
-    Raises ModelError where the file is no model, or ``backbone_weights`` are not those that it
-    was trained on (told by their SHA-256).
+    Raises ModelError where the file is no model, or, unless ``any_backbone``, where
+    ``backbone_weights`` are not those that it was trained on (told by their SHA-256).
     """
     path = embedded_file(EMBEDDED_MODEL) if path is None else path
     card = read_card(path)
     segmenter = Segmenter(
         architecture(card.backbone),
         method(card.method, card.method_settings),
+        decoder(card.decoder, card.decoder_settings),
         card.inputs,
         num_classes=len(card.classes),
     )
     weights = backbone_file(card.backbone, backbone_weights)
     found = file_sha256(weights)
-    if found != card.backbone_sha256:
+    if found != card.backbone_sha256 and not any_backbone:
         raise ModelError(
             f"{path} was trained on {card.backbone} weights with the SHA-256 "
             f"{card.backbone_sha256[:12]}…, but {weights} has {found[:12]}…. "
-            "Give the weights it was trained on by --backbone-weights."
+            "Give the weights it was trained on by --backbone-weights; --any-backbone takes these "
+            "all the same."
         )
     load_backbone(segmenter, weights, card.backbone)
     _load_trained(segmenter, path)
@@ -135,10 +149,13 @@ def load_model(
 
 
 def _load_trained(segmenter: Segmenter, path: Path) -> None:
+    """Whatever trains must be in the file; frozen weights may be, where they are not SAM's."""
     state = load_file(path)
-    expected = trained_state(segmenter)
-    wrong = sorted(state.keys() ^ expected.keys()) or [
-        name for name, tensor in state.items() if tensor.shape != expected[name].shape
+    known = segmenter.state_dict()
+    wrong = sorted(trained_state(segmenter).keys() - state.keys()) or [
+        name
+        for name, tensor in state.items()
+        if name not in known or tensor.shape != known[name].shape
     ]
     if wrong:
         raise ModelError(

@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -19,13 +20,15 @@ from sarseg.errors import InputError, ModelError, UsageError
 from sarseg.filters.preparation import (
     Preparation,
     prepare_window,
-    scene_median_db,
+    scene_medians,
     scene_scaling,
 )
+from sarseg.filters.radiometry import Quantity
 from sarseg.model.bands import select_bands
 from sarseg.model.card import ModelCard
 from sarseg.model.file import LoadedModel
 from sarseg.prediction.blend import RowBlender
+from sarseg.prediction.boxes import Boxes, BoxSource, check_prompts
 from sarseg.prediction.tiles import TileGrid
 from sarseg.scenes.landcover import LandCoverWriter
 from sarseg.scenes.reader import Scene
@@ -34,8 +37,11 @@ from sarseg.scenes.window import Window
 ScalingSource = Literal["model", "scene"]
 """Whose statistics scale the decibels: those of the training set, or the scene's own."""
 
-_UNLIKE_TRAINING = 3.0
-"""Standard deviations between a scene's median and the training mean that call for a warning."""
+_UNLIKE_TRAINING: dict[Quantity, float] = {"db": 3.0, "amplitude": 2.0}
+"""Standard deviations between a scene's median and the training mean that call for a warning.
+
+Of the amplitudes 0 to 255 that images hold, two leave out what is near zero, as sigma0 is.
+"""
 
 _SMALLEST_CACHE = 64 * 2**20
 _LARGEST_BLOCK = 512  # rows of a GeoTIFF block, as usual
@@ -47,8 +53,9 @@ class PredictionSummary:
     """What was predicted.
 
     ``shape`` is (rows, columns), ``bands`` the scene's bands that were used, ``tiles`` counts all
-    tiles and ``skipped`` those without a valid pixel; ``pixels`` counts pixels by class name, and
-    those without a class under ``nodata``.
+    tiles, ``skipped`` those without a valid pixel and ``unprompted`` those with valid pixels but
+    without a box that says where to look; ``pixels`` counts pixels by class name, and those without
+    a class under ``nodata``.
     """
 
     output: Path
@@ -56,6 +63,7 @@ class PredictionSummary:
     bands: tuple[str, ...]
     tiles: int
     skipped: int
+    unprompted: int
     seconds: float
     pixels: dict[str, int]
 
@@ -65,6 +73,17 @@ class _Tile:
     window: Window
     bands: NDArray[np.float32]
     valid: NDArray[np.bool_]
+    boxes: Boxes | None  # None for a decoder that takes none
+
+    @property
+    def skipped(self) -> bool:
+        """True where no pixel is valid."""
+        return not self.valid.any()
+
+    @property
+    def unprompted(self) -> bool:
+        """True where there would be something to look at, but no box says where."""
+        return not self.skipped and self.boxes is not None and not len(self.boxes)
 
 
 def bands_used(scene: Scene, card: ModelCard) -> tuple[str, ...]:
@@ -80,17 +99,21 @@ def doubts(scene: Scene, card: ModelCard, scaling: ScalingSource) -> Iterator[st
     if scaling == "scene":
         return
     picks = _picks(scene, card)
-    medians = scene_median_db(scene, picks)
+    quantity = card.preparation.quantity
+    unit = {"db": " dB", "amplitude": ""}[quantity]
+    medians = scene_medians(scene, picks, quantity)
+    told = set()  # a band may fill several slots
     for pick, median, trained in zip(picks, medians, card.preparation.scaling, strict=True):
-        if pick is None or median is None:
+        if pick is None or median is None or pick in told:
             continue
-        if abs(median - trained.mean) > _UNLIKE_TRAINING * trained.std:
+        if abs(median - trained.mean) > _UNLIKE_TRAINING[quantity] * trained.std:
+            told.add(pick)
             guess = " by guess," if scene.unit_guessed else ","
             yield (
                 f"{scene.bands[pick]} of {scene.name}, read as {scene.unit}{guess} has a median of "
-                f"{median:.1f} dB, far from the {trained.mean:.1f} dB (standard deviation "
-                f"{trained.std:.1f} dB) of the training data. If the scene is not calibrated, use "
-                "--scaling scene; if the numbers are something else, say so with --input-unit."
+                f"{median:.1f}{unit}, far from the {trained.mean:.1f}{unit} (standard deviation "
+                f"{trained.std:.1f}{unit}) of the training data. If the scene is not calibrated, "
+                "use --scaling scene; if the numbers are something else, say so with --input-unit."
             )
 
 
@@ -99,6 +122,7 @@ def predict_scene(
     model: LoadedModel,
     output: Path,
     *,
+    boxes: BoxSource | None = None,
     overlap: int | None = None,
     batch_size: int = 4,
     confidence: bool = False,
@@ -108,6 +132,9 @@ def predict_scene(
 ) -> PredictionSummary:
     """Write the land-cover map of ``scene`` to ``output``, on the scene's grid.
 
+    ``boxes`` says where a model whose decoder takes boxes has to look, and is for no other; tiles
+    without a box hold nothing but the rest, for certain, and are not segmented.
+
     Tiles overlap by ``overlap`` pixels (default: a quarter of the model's tile size);
     ``batch_size`` tiles are segmented at once; ``confidence`` adds a second band with the blended
     probability of the class in percent. ``progress(done, total)`` is called as tiles are finished.
@@ -115,12 +142,14 @@ def predict_scene(
     scene's width, not with its height.
 
     Raises ModelError where the model does not fit the scene's bands, OutputError where ``output``
-    cannot be written or is one of the scene's files, InputError where the scene cannot be read or
-    has no valid pixel. No file is left behind then.
+    cannot be written or is one of the files read, InputError where the scene cannot be read or has
+    no valid pixel, or no box lies on it, UsageError where options make no sense together. No file
+    is left behind then.
     """
     started = time.monotonic()
     card = model.card
     picks = _picks(scene, card)
+    check_prompts(card, boxes)
     if batch_size < 1:
         raise UsageError(f"The batch size is {batch_size}: choose 1 or more.")
     grid = TileGrid(
@@ -133,7 +162,7 @@ def predict_scene(
     ids = np.full(NODATA + 1, NODATA, np.uint8)
     ids[: len(card.classes)] = [entry.id for entry in card.classes]
     counts = np.zeros(NODATA + 1, np.int64)
-    skipped = 0
+    skipped = unprompted = 0
     with (
         _bounded_cache(grid, len(card.inputs)),
         LandCoverWriter(
@@ -142,18 +171,21 @@ def predict_scene(
             card.classes,
             confidence=confidence,
             overwrite=overwrite,
-            inputs=scene.files,
-            tags=_tags(scene, model, scaling, grid),
+            inputs=[*scene.files, boxes.path] if boxes else scene.files,
+            tags=_tags(scene, model, scaling, grid, boxes),
         ) as writer,
+        _tile_boxes(boxes, scene, card) as boxes_in,
     ):
         preparation = _preparation(scene, card, picks, scaling)
         blender = RowBlender(len(card.classes), grid)
         tiles = (
-            _Tile(window, *prepare_window(scene, window, preparation, picks)) for window in grid
+            _Tile(window, *prepare_window(scene, window, preparation, picks), boxes_in(window))
+            for window in grid
         )
         segmented = _segmented(tiles, model, batch_size)
         for done, (tile, probabilities) in enumerate(segmented, start=1):
-            skipped += probabilities is None
+            skipped += tile.skipped
+            unprompted += tile.unprompted
             rows = blender.add(tile.window, probabilities, tile.valid)
             if rows is not None:
                 classes = ids[rows.classes]
@@ -173,6 +205,7 @@ def predict_scene(
         bands=bands_used(scene, card),
         tiles=len(grid),
         skipped=skipped,
+        unprompted=unprompted,
         seconds=time.monotonic() - started,
         pixels={
             **{entry.name: int(counts[entry.id]) for entry in card.classes},
@@ -202,27 +235,45 @@ def _preparation(
 ) -> Preparation:
     if scaling == "model":
         return card.preparation
-    statistics = scene_scaling(scene, picks, card.preparation.despeckle)
-    return card.preparation.model_copy(update={"scaling": statistics})
+    own = card.preparation
+    statistics = scene_scaling(scene, picks, own.despeckle, own.quantity)
+    return own.model_copy(update={"scaling": statistics})
+
+
+def _tile_boxes(
+    boxes: BoxSource | None, scene: Scene, card: ModelCard
+) -> AbstractContextManager[Callable[[Window], Boxes | None]]:
+    return nullcontext(lambda window: None) if boxes is None else boxes.on(scene, card)
 
 
 def _segmented(
     tiles: Iterator[_Tile], model: LoadedModel, batch_size: int
 ) -> Iterator[tuple[_Tile, NDArray[np.float32] | None]]:
     """Each tile with its probabilities (K, tile, tile), or None where no pixel is valid."""
+    num_classes, size = len(model.card.classes), model.card.tile_size
+    # where no box is, all is the first class for certain
+    rest = np.broadcast_to(
+        np.eye(num_classes, 1, dtype=np.float32)[..., None], (num_classes, size, size)
+    )
     while batch := list(islice(tiles, batch_size)):
-        filled = [tile for tile in batch if tile.valid.any()]
-        probabilities = iter(_probabilities(filled, model) if filled else ())
+        shown = [tile for tile in batch if not (tile.skipped or tile.unprompted)]
+        probabilities = iter(_probabilities(shown, model) if shown else ())
         for tile in batch:
-            yield tile, next(probabilities) if tile.valid.any() else None
+            if tile.skipped:
+                yield tile, None
+            else:
+                yield tile, rest if tile.unprompted else next(probabilities)
 
 
 @torch.inference_mode()
 def _probabilities(tiles: Sequence[_Tile], model: LoadedModel) -> NDArray[np.float32]:
     """Class probabilities (B, K, tile, tile)."""
     bands = torch.from_numpy(np.stack([tile.bands for tile in tiles])).to(model.device)
+    boxes = [torch.from_numpy(tile.boxes) for tile in tiles if tile.boxes is not None]
+    prompts = [of_one.to(model.device, torch.float) for of_one in boxes]
     try:
-        probabilities = model.segmenter(bands).float().softmax(dim=1)
+        logits = model.segmenter(bands, prompts) if prompts else model.segmenter(bands)
+        probabilities = logits.float().softmax(dim=1)
     except torch.OutOfMemoryError as error:
         raise UsageError(
             f"{len(tiles)} tiles at once do not fit the memory of {model.device}: "
@@ -234,7 +285,11 @@ def _probabilities(tiles: Sequence[_Tile], model: LoadedModel) -> NDArray[np.flo
 
 
 def _tags(
-    scene: Scene, model: LoadedModel, scaling: ScalingSource, grid: TileGrid
+    scene: Scene,
+    model: LoadedModel,
+    scaling: ScalingSource,
+    grid: TileGrid,
+    boxes: BoxSource | None,
 ) -> dict[str, str]:
     """How the map came about, for those who find it later."""
     return {
@@ -245,4 +300,5 @@ def _tags(
         "SARSEG_INPUT_UNIT": scene.unit,
         "SARSEG_SCALING": scaling,
         "SARSEG_OVERLAP": str(grid.overlap),
+        **({"SARSEG_BOXES": boxes.path.name} if boxes else {}),
     }

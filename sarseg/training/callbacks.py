@@ -1,5 +1,6 @@
 """What happens beside the optimisation: keeping the best weights, reporting progress."""
 
+import math
 from collections.abc import Callable
 
 from lightning import Callback, LightningModule, Trainer
@@ -12,10 +13,11 @@ from sarseg.training.lightning_module import SegmentationTask
 
 
 class KeepBest(Callback):
-    """Remembers the trained weights of the epoch with the best validation mIoU."""
+    """Remembers the trained weights of the epoch that does best on the validation split."""
 
     def __init__(self) -> None:
         self.scores: Scores | None = None
+        self._best = -math.inf
         self.epoch = 0
         self._state: dict[str, Tensor] | None = None
 
@@ -23,8 +25,9 @@ class KeepBest(Callback):
         """Copy the weights where this epoch is better than all before."""
         assert isinstance(pl_module, SegmentationTask)
         latest = pl_module.validation_scores[-1]
-        if self.scores is None or latest.miou > self.scores.miou:
-            self.scores, self.epoch = latest, trainer.current_epoch + 1
+        score = pl_module.objective.score(latest)
+        if self.scores is None or score > self._best:
+            self._best, self.scores, self.epoch = score, latest, trainer.current_epoch + 1
             state = trained_state(pl_module.segmenter)
             self._state = {name: tensor.to("cpu", copy=True) for name, tensor in state.items()}
 

@@ -12,8 +12,8 @@ from torch.utils.data import Dataset
 from sarseg.datasets.augment import random_turn
 from sarseg.datasets.source import IGNORE, ChipRef, ChipSource
 from sarseg.filters.despeckle import Lee
-from sarseg.filters.preparation import Preparation, decibels
-from sarseg.filters.statistics import BandScaling, DecibelMoments
+from sarseg.filters.preparation import Preparation, levels
+from sarseg.filters.statistics import BandMoments, BandScaling
 from sarseg.sam.architecture import SamArchitecture
 
 
@@ -80,10 +80,10 @@ def training_statistics(
     Only labelled pixels count: the others may belong to another split.
     """
     counts = np.zeros(len(source.classes), np.int64)
-    moments = DecibelMoments(len(source.bands))
+    moments = BandMoments(len(source.bands))
     for ref in refs:
         chip = source.read(ref)
         labelled = chip.valid & (chip.labels != IGNORE)
         counts += np.bincount(chip.labels[labelled], minlength=len(counts))
-        moments.add(decibels(chip.intensity, chip.valid, despeckle)[:, labelled])
+        moments.add(levels(chip.intensity, chip.valid, despeckle)[:, labelled])
     return moments.scaling(), tuple(counts.tolist())

@@ -25,24 +25,26 @@ from sarseg.assessment.confusion import scores_by_name
 from sarseg.datasets.augment import drop_bands, random_turn
 from sarseg.datasets.source import IGNORE
 from sarseg.datasets.synthetic import CLASSES, FIRST_TRAINING_SEED, SimulatedScene, simulate
+from sarseg.decoders import decoder
 from sarseg.filters.despeckle import Lee
-from sarseg.filters.preparation import Preparation, decibels
-from sarseg.filters.statistics import BandScaling, DecibelMoments
+from sarseg.filters.preparation import Preparation, levels
+from sarseg.filters.statistics import BandMoments, BandScaling
 from sarseg.model.backbone import (
     EMBEDDED_BACKBONE,
     EMBEDDED_WEIGHTS,
     embedded_file,
-    file_sha256,
     load_backbone,
+    sam_shapes,
 )
 from sarseg.model.bands import CO_AND_CROSS_POL
 from sarseg.model.card import ModelCard
+from sarseg.model.checkpoints import file_sha256
 from sarseg.model.file import EMBEDDED_MODEL, save_model, write_tensors
 from sarseg.model.segmenter import Segmenter
 from sarseg.sam.architecture import architecture
-from sarseg.sam.package import prompt_encoder
 from sarseg.training.data import Example
 from sarseg.training.lightning_module import SegmentationTask
+from sarseg.training.objectives.cross_entropy import CrossEntropy
 from sarseg.training.trainer import bare_trainer, quiet_lightning
 
 NAMES = [entry.name for entry in CLASSES]
@@ -100,7 +102,7 @@ def despeckled_scene(seed: int) -> DespeckledScene:
     scene = training_scene(seed)
     intensity = np.stack(list(scene.bands.values()))
     valid = np.isfinite(intensity[0])  # the border is that of the swath, the same in each band
-    prepared = decibels(np.where(valid, intensity, 0), valid, DESPECKLE)
+    prepared = levels(np.where(valid, intensity, 0), valid, DESPECKLE)
     decibels_or_nan = np.where(valid, prepared, np.nan).astype(np.float16)
     return DespeckledScene(decibels_or_nan, class_indices(scene.labels))
 
@@ -113,7 +115,7 @@ def simulate_all(seeds: Sequence[int]) -> list[DespeckledScene]:
 
 def scaling_of(scenes: Sequence[DespeckledScene]) -> tuple[BandScaling, ...]:
     """Mean and standard deviation of the dB of each band over all valid pixels."""
-    moments = DecibelMoments(len(CO_AND_CROSS_POL))
+    moments = BandMoments(len(CO_AND_CROSS_POL))
     for scene in scenes:
         moments.add(scene.decibels[:, np.isfinite(scene.decibels).all(axis=0)])
     return moments.scaling()
@@ -219,6 +221,7 @@ def optimise(
     """Train ``segmenter`` for ``steps``, in bfloat16 where the arithmetic allows."""
     task = SegmentationTask(
         segmenter,
+        CrossEntropy([1.0] * len(CLASSES)),
         learning_rate=learning_rate,
         final_learning_rate=learning_rate / 100,
         weight_decay=0.05,
@@ -248,29 +251,10 @@ def initialise(segmenter: Segmenter) -> None:
 def save_backbone(path: Path, segmenter: Segmenter) -> None:
     """Write encoder and decoder as a whole SAM, with SAM's names, in float16.
 
-    The parts of SAM's prompt encoder that a segmenter lacks (points, boxes, masks) are untrained.
+    The prompt encoder is written as it began: nothing here trains it.
     """
-    side = SIZES.image_size // SIZES.patch_size
-    prompts = prompt_encoder.PromptEncoder(
-        embed_dim=SIZES.out_chans,
-        image_embedding_size=(side, side),
-        input_image_size=(SIZES.image_size, SIZES.image_size),
-        mask_in_chans=16,
-    )
-    prompts.pe_layer.load_state_dict(segmenter.pe_layer.state_dict())
-    prompts.no_mask_embed.load_state_dict(segmenter.no_mask_embed.state_dict())
-    parts = {
-        "image_encoder": segmenter.image_encoder,
-        "prompt_encoder": prompts,
-        "mask_decoder": segmenter.mask_decoder,
-    }
-    state = {
-        f"{part}.{name}": tensor.half().contiguous()
-        for part, module in parts.items()
-        for name, tensor in module.state_dict().items()
-        if not name.startswith("cls_upscaling.")  # CWSAM's, not SAM's
-    }
-    write_tensors(path, state)
+    whole = segmenter.state_dict()
+    write_tensors(path, {name: whole[name].half().contiguous() for name in sam_shapes(SIZES)})
 
 
 def make(recipe: Recipe, folder: Path) -> None:
@@ -283,7 +267,7 @@ def make(recipe: Recipe, folder: Path) -> None:
 
     preparation = Preparation(despeckle=DESPECKLE, scaling=scaling_of(scenes))
     validation = ValidationChips(validation_scenes, preparation)
-    whole = Segmenter(SIZES, method("full"), CO_AND_CROSS_POL, len(CLASSES))
+    whole = Segmenter(SIZES, method("full"), decoder("classwise"), CO_AND_CROSS_POL, len(CLASSES))
     initialise(whole)
     optimise(
         "encoder",
@@ -298,7 +282,7 @@ def make(recipe: Recipe, folder: Path) -> None:
     save_backbone(backbone, whole)
 
     adaptation = method("cwsam")
-    adapted = Segmenter(SIZES, adaptation, CO_AND_CROSS_POL, len(CLASSES))
+    adapted = Segmenter(SIZES, adaptation, decoder("classwise"), CO_AND_CROSS_POL, len(CLASSES))
     load_backbone(adapted, backbone, EMBEDDED_BACKBONE)
     adapted.mask_decoder.load_state_dict(whole.mask_decoder.state_dict())
     task = optimise(

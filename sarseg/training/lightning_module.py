@@ -1,65 +1,57 @@
 """One optimisation step and one validation step of a segmenter, for Lightning's trainer."""
 
 import math
-from collections.abc import Sequence
 
 import torch
 from lightning import LightningModule
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
-from torch.nn import functional
 from torchmetrics.classification import MulticlassConfusionMatrix
 
 from sarseg.assessment.confusion import Scores, scores
 from sarseg.classes import NODATA
 from sarseg.model.segmenter import Segmenter
+from sarseg.training.objectives.base import Objective
 
 Batch = tuple[Tensor, Tensor]
 """Bands ``(B, C, S, S)`` as the segmenter takes them, class indices ``(B, S, S)`` (255: ignore)."""
 
 
 class SegmentationTask(LightningModule):
-    """Weighted cross-entropy, AdamW, linear warm-up and cosine decay by step."""
+    """An objective, AdamW, linear warm-up and cosine decay by step."""
 
     def __init__(
         self,
         segmenter: Segmenter,
+        objective: Objective,
         *,
         learning_rate: float,
         final_learning_rate: float,
         weight_decay: float,
         warmup_steps: int = 0,
-        class_weights: Sequence[float] | None = None,
     ) -> None:
         super().__init__()
         self.segmenter = segmenter
+        self.objective = objective
         self.learning_rate = learning_rate
         self.final_learning_rate = final_learning_rate
         self.weight_decay = weight_decay
         self.warmup_steps = warmup_steps
-        weights = class_weights or [1.0] * segmenter.num_classes
-        self.register_buffer("class_weights", torch.tensor(weights), persistent=False)
-        self.class_weights: Tensor
         self.confusion = MulticlassConfusionMatrix(segmenter.num_classes, ignore_index=NODATA)
         self.validation_scores: list[Scores] = []
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
-        """Cross-entropy over the labelled pixels of a batch."""
-        bands, labels = batch
-        logits = self.segmenter(bands).float()
-        # summed and divided here: a batch without any labelled pixel gives 0, not NaN
-        total = functional.cross_entropy(
-            logits, labels, weight=self.class_weights, ignore_index=NODATA, reduction="sum"
-        )
-        labelled = labels[labels != NODATA]
-        loss = total / self.class_weights[labelled].sum().clamp(min=1e-6)
+        """The objective's loss, and what the layers of the method add to it."""
+        loss = self.objective.loss(self.segmenter, *batch)
+        loss = loss + self.segmenter.image_encoder.auxiliary_loss()
         self.log("train_loss", loss, prog_bar=True)
         return loss
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:
         """Count agreement with the labels."""
         bands, labels = batch
-        self.confusion.update(self.segmenter(bands).argmax(1), labels)
+        logits = self.objective.logits(self.segmenter, bands, labels)
+        self.confusion.update(logits.argmax(1), labels)
 
     def on_validation_epoch_end(self) -> None:
         """Turn the counts of the epoch into scores."""

@@ -2,7 +2,7 @@
 
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,21 +12,32 @@ from torch.utils.data import DataLoader
 
 from sarseg.adapters import method
 from sarseg.assessment.confusion import scores_by_name
+from sarseg.datasets.foreground import OneAgainstRest
 from sarseg.datasets.fusar import RELEASES
-from sarseg.datasets.source import ChipSource, Split, open_dataset
-from sarseg.errors import DatasetError, ModelError, OutputError, UsageError
+from sarseg.datasets.source import IGNORE, open_dataset
+from sarseg.decoders import decoder
+from sarseg.decoders.base import Decoder
+from sarseg.decoders.boxes import FOREGROUND
+from sarseg.errors import DatasetError, UsageError
 from sarseg.filters.preparation import Preparation
-from sarseg.model.backbone import backbone_file, file_sha256, load_backbone
-from sarseg.model.bands import MAX_BANDS, exact_inputs
+from sarseg.model.backbone import backbone_file, backbone_sha256, load_backbone
+from sarseg.model.bands import exact_inputs
 from sarseg.model.card import ModelCard
 from sarseg.model.device import choose_device
 from sarseg.model.file import save_model
+from sarseg.model.parameters import parameters_of
 from sarseg.model.segmenter import Segmenter
 from sarseg.sam.architecture import architecture
-from sarseg.scenes.output import check_output
 from sarseg.training.callbacks import KeepBest, StepProgress
+from sarseg.training.checks import (
+    check_class_weights,
+    check_place,
+    check_trainable,
+    doubts,
+)
 from sarseg.training.data import Example, PreparedChips, padded_size, training_statistics
 from sarseg.training.lightning_module import SegmentationTask
+from sarseg.training.objectives import objective
 from sarseg.training.settings import TrainSettings
 from sarseg.training.trainer import bare_trainer, quiet_lightning
 
@@ -42,6 +53,7 @@ class TrainingSummary:
 
     output: Path
     method: str
+    decoder: str
     backbone: str
     parameters: int
     trainable_parameters: int
@@ -62,8 +74,8 @@ def train(
 ) -> TrainingSummary:
     """Train as ``settings`` say and write the model file ``output``.
 
-    Weights of the epoch with the best validation mIoU are kept; without a validation split those
-    of the last epoch. ``progress(done, total)`` counts optimisation steps; ``warn`` is told, before
+    Weights of the epoch that does best on the validation split are kept; without one those of the
+    last epoch. ``progress(done, total)`` counts optimisation steps; ``warn`` is told, before
     the first of them, what a person should know.
 
     Raises DatasetError, ModelError, UsageError or OutputError; ``output`` appears only when all is
@@ -71,43 +83,51 @@ def train(
     """
     started = time.monotonic()
     device = choose_device(settings.device)
-    _check_output(output, settings, overwrite=overwrite)
-    source = open_dataset(settings.dataset, settings.data)
-    _check_trainable(source)
+    check_place(output, settings, overwrite=overwrite)
     adaptation = method(settings.method, settings.method_settings)
+    decoding = decoder(settings.decoder, settings.decoder_settings)
+    check_class_weights(settings, decoding)
+    source = open_dataset(settings.dataset, settings.data)
+    if settings.foreground is not None:
+        source = OneAgainstRest(source, settings.foreground)
+    check_trainable(source, decoding)
     sizes = architecture(settings.backbone)
     weights = backbone_file(settings.backbone, settings.backbone_weights)
+    weights_sha256 = backbone_sha256(settings.backbone, weights)
 
     train_refs = source.splits["train"]
-    validation_refs = source.splits.get("validation", ())
     scaling, counts = training_statistics(source, train_refs, settings.despeckle)
     preparation = Preparation(despeckle=settings.despeckle, scaling=scaling)
-    if sum(count > 0 for count in counts) < 2:
+    labelled = [c.name for c, count in zip(source.classes, counts, strict=True) if count]
+    if len(labelled) < 2:
         raise DatasetError(
-            f"The training part of {source.name} holds labelled pixels of fewer than two classes; "
-            "there is nothing to tell apart. Check the labels and the split."
+            f"The training part of {source.name} holds labelled pixels of fewer than two classes "
+            f"(found: {', '.join(labelled) or 'none'}); there is nothing to tell apart. Check the "
+            "labels and the split."
         )
 
     size = padded_size(source.tile_size, sizes)
-    for doubt in _doubts(source, counts, size, settings):
+    validation_refs = source.splits.get("validation", ())
+    held_back = _held_back(PreparedChips(source, validation_refs, preparation, size), decoding)
+    for doubt in doubts(settings, decoding, source, counts, size, measured=held_back is not None):
         if warn:
             warn(doubt)
 
     seed_everything(settings.seed, verbose=False)
     inputs = exact_inputs(source.bands)
-    segmenter = Segmenter(sizes, adaptation, inputs, len(source.classes))
+    segmenter = Segmenter(sizes, adaptation, decoding, inputs, len(source.classes))
+    segmenter.image_encoder.gradient_checkpointing = settings.gradient_checkpointing
     load_backbone(segmenter, weights, settings.backbone)
 
     augment_seed = settings.seed if settings.augment else None
     chips = PreparedChips(source, train_refs, preparation, size, augment_seed=augment_seed)
-    held_back = PreparedChips(source, validation_refs, preparation, size)
     keep_best = KeepBest()
     task = SegmentationTask(
         segmenter,
+        objective(decoding, class_weights(settings, counts)),
         learning_rate=settings.learning_rate,
         final_learning_rate=settings.final_learning_rate,
         weight_decay=settings.weight_decay,
-        class_weights=class_weights(settings, counts),
     )
     with quiet_lightning():
         trainer = bare_trainer(
@@ -120,7 +140,7 @@ def train(
             trainer,
             task,
             DataLoader(chips, settings.batch_size, shuffle=True, generator=shuffling),
-            DataLoader(held_back, settings.batch_size) if validation_refs else None,
+            DataLoader(held_back, settings.batch_size) if held_back else None,
         )
     keep_best.restore(segmenter)
 
@@ -130,9 +150,11 @@ def train(
     chip_counts = {str(split): len(refs) for split, refs in source.splits.items()}
     card = ModelCard(
         backbone=settings.backbone,
-        backbone_sha256=file_sha256(weights),
+        backbone_sha256=weights_sha256,
         method=settings.method,
         method_settings=adaptation.model_dump(mode="json"),
+        decoder=settings.decoder,
+        decoder_settings=decoding.model_dump(mode="json"),
         classes=source.classes,
         inputs=inputs,
         preparation=preparation,
@@ -147,12 +169,14 @@ def train(
         metrics=metrics,
     )
     save_model(output, segmenter, card)
+    parameters = parameters_of(segmenter)
     return TrainingSummary(
         output=output,
         method=settings.method,
+        decoder=settings.decoder,
         backbone=settings.backbone,
-        parameters=sum(p.numel() for p in segmenter.parameters()),
-        trainable_parameters=sum(p.numel() for p in segmenter.parameters() if p.requires_grad),
+        parameters=parameters.total,
+        trainable_parameters=parameters.trainable,
         class_pixels=class_pixels,
         chips=chip_counts,
         best_epoch=keep_best.epoch,
@@ -180,14 +204,14 @@ def _fit(
         ) from error
 
 
-def class_weights(settings: TrainSettings, counts: tuple[int, ...]) -> tuple[float, ...] | None:
-    """Weight of each class in the loss, or None for equal ones.
+def class_weights(settings: TrainSettings, counts: tuple[int, ...]) -> tuple[float, ...]:
+    """Weight of each class in the loss.
 
     ``frequency``: inverse to the square root of the class's pixels, mean 1 over the classes that
     occur; classes that do not occur weigh 0. ``published``: those of the dataset's authors.
     """
     if settings.class_weights == "none":
-        return None
+        return (1.0,) * len(counts)
     if settings.class_weights == "published":
         if settings.dataset not in RELEASES:
             raise DatasetError(
@@ -200,40 +224,11 @@ def class_weights(settings: TrainSettings, counts: tuple[int, ...]) -> tuple[flo
     return tuple(weight / mean for weight in raw)
 
 
-def _check_output(output: Path, settings: TrainSettings, *, overwrite: bool) -> None:
-    weights = [settings.backbone_weights] if settings.backbone_weights else []
-    check_output(output, overwrite=overwrite, inputs=weights)
-    for data in (Path(settings.dataset), settings.data):
-        if data is not None and data.resolve() in output.resolve().parents:
-            raise OutputError(f"The model {output} would lie among the training data; move it out.")
-
-
-def _doubts(
-    source: ChipSource, counts: tuple[int, ...], size: int, settings: TrainSettings
-) -> Iterator[str]:
-    """Sentences about what a person should know before a long training."""
-    absent = [c.name for c, count in zip(source.classes, counts, strict=True) if count == 0]
-    if absent:
-        yield f"No training pixel is labelled {', '.join(absent)}; no map will show it."
-    made_for = architecture(settings.backbone).image_size
-    if size != made_for and settings.dataset not in RELEASES:
-        yield (
-            f"{settings.backbone} was made for {made_for} x {made_for} pixels, but these chips "
-            f"have {size}: its position tables are resized. Better: sarseg tile --size {made_for}."
-        )
-
-
-def _check_trainable(source: ChipSource) -> None:
-    needed: Split = "train"
-    if not source.splits.get(needed):
-        found = ", ".join(source.splits) or "no chips at all"
-        raise DatasetError(
-            f"{source.name} has no chips of the split 'train' (found: {found}). "
-            "Give sarseg tile a label raster that covers the scene, and a split raster in which "
-            "1 marks training pixels."
-        )
-    if len(source.bands) > MAX_BANDS:
-        raise ModelError(
-            f"The chips of {source.name} have {len(source.bands)} bands; at most {MAX_BANDS} can "
-            "be used. Make a scene of fewer bands (gdal_translate -b) and tile that."
-        )
+def _held_back(chips: PreparedChips, decoding: Decoder) -> PreparedChips | None:
+    """``chips`` of the validation split, or None where they cannot tell one epoch from another."""
+    labels = (chips[number][1] for number in range(len(chips)))
+    if decoding.takes_boxes:
+        judged = any(bool((of_one == FOREGROUND).any()) for of_one in labels)
+    else:
+        judged = any(bool((of_one != IGNORE).any()) for of_one in labels)
+    return chips if judged else None

@@ -22,8 +22,12 @@ class TrainSettings(BaseModel):
     """A folder written by ``sarseg tile``, or the name of a published dataset (fusar, fusar2)."""
     data: Path | None = None
     """Where the published dataset lies."""
+    foreground: str | None = None
+    """Name or id of the one class to map against all the others; None: all of them."""
     method: str = "cwsam"
     method_settings: dict[str, Any] = Field(default_factory=dict)
+    decoder: str = "classwise"
+    decoder_settings: dict[str, Any] = Field(default_factory=dict)
     backbone: str = "vit_t"
     backbone_weights: Path | None = None
     despeckle: Lee | None = Lee()
@@ -35,5 +39,7 @@ class TrainSettings(BaseModel):
     class_weights: Literal["none", "frequency", "published"] = "none"
     augment: bool = True
     """Random flips and quarter turns."""
+    gradient_checkpointing: bool = False
+    """Less memory for more time: see ``ImageEncoder``."""
     seed: int = Field(default=0, ge=0)
     device: Literal["auto", "cpu", "cuda"] = "auto"

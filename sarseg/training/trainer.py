@@ -7,15 +7,21 @@ from contextlib import contextmanager
 from typing import Any
 
 from lightning import Trainer
+from lightning.pytorch.strategies import DDPStrategy
 
 
-def bare_trainer(**options: Any) -> Trainer:
-    """A trainer on one device that only optimises, validates and calls ``callbacks``.
+def bare_trainer(*, devices: int = 1, **options: Any) -> Trainer:
+    """A trainer that only optimises, validates and calls ``callbacks``.
 
-    ``options`` are those of Lightning's ``Trainer``.
+    More than one of ``devices`` are data-parallel processes (DDP). ``options`` are those of
+    Lightning's ``Trainer``.
     """
+    # SAM's decoder has heads that no step runs, and a mixture of experts runs some of its experts:
+    # processes must not wait for the gradients of either.
+    strategy = DDPStrategy(find_unused_parameters=True) if devices > 1 else "auto"
     return Trainer(
-        devices=1,
+        devices=devices,
+        strategy=strategy,
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from sarseg.classes import LandCoverClass
 from sarseg.scenes.georeference import Georeference
+from sarseg.scenes.ground import map_crs, to_map
 from sarseg.vectors.outlines import Outlines, split_edges
-from sarseg.vectors.placement import map_crs, to_map
 
 SQUARE_METRES_PER_HECTARE = 10_000.0
 

@@ -12,11 +12,12 @@ import pyproj
 from sarseg.classes import LandCoverClass
 from sarseg.errors import InputError
 from sarseg.scenes.georeference import Georeference
+from sarseg.scenes.ground import map_crs, places_map
 from sarseg.scenes.landcover import read_legend
 from sarseg.scenes.opening import open_raster
 from sarseg.scenes.output import check_output
 from sarseg.vectors.attributes import areas_ha, class_names
-from sarseg.vectors.placement import map_crs, place, places_map
+from sarseg.vectors.placement import place
 from sarseg.vectors.polygonise import Engine, Regions, default_engine, polygonise
 from sarseg.vectors.write import check_format, write_polygons
 

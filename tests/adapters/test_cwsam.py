@@ -1,11 +1,13 @@
-"""CWSAM as a method: what it adds, what trains, what it leaves alone."""
+"""CWSAM's parts: how large they are, what switches them, the two orders of the embedding."""
+
+from typing import Any
 
 import pytest
 import torch
 
 from sarseg.adapters import method
 from sarseg.adapters.cwsam import Cwsam, FrequencyPrompts
-from sarseg.adapters.frequency import frequency_band
+from sarseg.decoders.classwise import Classwise
 from sarseg.errors import ModelError
 from sarseg.model.bands import exact_inputs
 from sarseg.model.segmenter import Segmenter
@@ -14,47 +16,75 @@ from sarseg.sam.encoder import ImageEncoder
 from tests.sam.test_encoder import SMALL, randomise
 
 TINY = Cwsam(scale_factor=8)
+WIDTH, DEPTH, PIXELS = SMALL.embed_dim, SMALL.depth, SMALL.patch_size**2
+INNER = WIDTH // 8
 
 
-def segmenter() -> Segmenter:
-    return Segmenter(SMALL, TINY, inputs=exact_inputs(["VV", "VH"]), num_classes=3)
+def linear(inputs: int, outputs: int) -> int:
+    return inputs * outputs + outputs
+
+
+def adapter_parameters(inner: int) -> int:
+    return 2 * DEPTH * (linear(WIDTH, inner) + linear(inner, WIDTH))
+
+
+def prompt_parameters(channels: int) -> int:
+    handcrafted, embedding = linear(channels * PIXELS, INNER), linear(WIDTH, INNER)
+    return handcrafted + embedding + DEPTH * linear(INNER, INNER) + linear(INNER, WIDTH)
 
 
 def test_vit_b_with_five_classes_trains_11_74_million_parameters() -> None:
     with torch.device("meta"):
         model = Segmenter(
-            ARCHITECTURES["vit_b"], Cwsam(), inputs=exact_inputs(["HH"]), num_classes=5
+            ARCHITECTURES["vit_b"], Cwsam(), Classwise(), inputs=exact_inputs(["HH"]), num_classes=5
         )
     trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
     assert round(trainable / 1e6, 2) == 11.74
 
 
-def test_untrained_adapters_leave_the_encoder_as_it_was() -> None:
-    plain, adapted = ImageEncoder(SMALL), ImageEncoder(SMALL)
-    randomise(plain, 3)
-    adapted.load_state_dict(plain.state_dict())
-    TINY.install(adapted)
+@pytest.mark.parametrize(
+    ("switches", "parameters"),
+    [
+        ({}, adapter_parameters(12) + prompt_parameters(3)),
+        ({"adapter_ratio": 0.125}, adapter_parameters(6) + prompt_parameters(3)),
+        ({"adapter_ratio": 0.001}, adapter_parameters(1) + prompt_parameters(3)),
+        ({"adapters": False}, prompt_parameters(3)),
+        ({"prompts": False}, adapter_parameters(12)),
+        ({"band": "high"}, adapter_parameters(12) + prompt_parameters(3)),
+        ({"band": "both"}, adapter_parameters(12) + prompt_parameters(6)),
+    ],
+    ids=str,
+)
+def test_switches_give_and_take_parts_that_all_train(
+    switches: dict[str, Any], parameters: int
+) -> None:
+    encoder = ImageEncoder(SMALL)
+    Cwsam(scale_factor=8, **switches).install(encoder)
+    randomise(encoder, 1)
+    trained = {n: p for n, p in encoder.named_parameters() if p.requires_grad}
+    assert sum(p.numel() for p in trained.values()) == parameters
+    embedding = encoder(torch.randn(2, 3, 80, 64))
+    assert embedding.shape == (2, 32, 5, 4)
+    embedding.square().mean().backward()
+    for name, parameter in trained.items():
+        assert parameter.grad is not None, name
+        assert parameter.grad.any(), name
+
+
+def test_the_band_decides_what_the_encoder_is_prompted_by() -> None:
+    encoder = ImageEncoder(SMALL)
     image = torch.randn(1, 3, 80, 80)
-    with torch.inference_mode():
-        torch.testing.assert_close(adapted(image), plain(image))
+    low, high, both = (
+        FrequencyPrompts(encoder, Cwsam(band=band)).frequency_images(image)
+        for band in ("low", "high", "both")
+    )
+    assert not torch.allclose(low, high, atol=0.1)
+    assert torch.equal(both, torch.cat([low, high], dim=1))
 
 
-def test_a_step_moves_what_trains_and_nothing_else() -> None:
-    model = segmenter()
-    frozen = {n: p.clone() for n, p in model.named_parameters() if not p.requires_grad}
-    assert all(n.startswith(("image_encoder.", "no_mask_embed.")) for n in frozen)
-    trained = {n: p for n, p in model.named_parameters() if p.requires_grad}
-    assert {n.split(".")[0] for n in trained} == {"image_encoder", "mask_decoder"}
-    optimiser = torch.optim.AdamW(trained.values(), lr=0.1)
-    # two steps: what starts at zero hides what feeds it from the first gradient
-    for _ in range(2):
-        optimiser.zero_grad()
-        model(torch.randn(2, 2, 80, 80)).square().mean().backward()
-        optimiser.step()
-    for name, before in frozen.items():
-        assert torch.equal(before, model.get_parameter(name)), name
-    encoder_parts = [n for n in trained if n.startswith("image_encoder.")]
-    assert all(trained[n].grad is not None and trained[n].grad.any() for n in encoder_parts)
+def test_cwsam_without_either_part_is_refused() -> None:
+    with pytest.raises(ModelError, match="choose decoder-only"):
+        method("cwsam", {"adapters": False, "prompts": False})
 
 
 def test_the_released_order_scrambles_and_the_straight_one_does_not() -> None:
@@ -67,18 +97,3 @@ def test_the_released_order_scrambles_and_the_straight_one_does_not() -> None:
     flat = embedded[1].flatten()
     token, channel = 7, 11
     assert scrambled[1].reshape(20, 48)[token, channel] == flat[channel * 20 + token]
-
-
-def test_low_and_high_bands_are_those_of_the_fourier_plane() -> None:
-    rows, cols = torch.meshgrid(torch.arange(32), torch.arange(48), indexing="ij")
-    slow = torch.cos(2 * torch.pi * 2 * rows / 32)
-    fast = torch.cos(2 * torch.pi * 20 * cols / 48)
-    both = slow + fast
-    torch.testing.assert_close(frequency_band(both, 0.25, "low"), slow.abs(), atol=1e-5, rtol=0)
-    torch.testing.assert_close(frequency_band(both, 0.25, "high"), fast.abs(), atol=1e-5, rtol=0)
-
-
-@pytest.mark.parametrize(("name", "settings"), [("cwasm", {}), ("cwsam", {"ratio": 1})])
-def test_unknown_methods_and_settings_are_refused(name: str, settings: dict[str, int]) -> None:
-    with pytest.raises(ModelError, match="cwsam"):
-        method(name, settings)

@@ -11,23 +11,31 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 import rasterio
+import shapely
 import torch
 from rasterio.transform import Affine
 from safetensors.torch import save_file
 
 from sarseg.adapters import method
-from sarseg.classes import unnamed_class
+from sarseg.classes import LandCoverClass, unnamed_class
 from sarseg.cli import main
+from sarseg.decoders import decoder
 from sarseg.filters.preparation import BandScaling, Preparation
-from sarseg.model.backbone import file_sha256
+from sarseg.model.backbone import sam_shapes
 from sarseg.model.bands import CO_AND_CROSS_POL, exact_inputs
 from sarseg.model.card import ModelCard
+from sarseg.model.checkpoints import file_sha256
 from sarseg.model.file import save_model
 from sarseg.model.segmenter import Segmenter
 from sarseg.sam.architecture import architecture
+from tests.features import write_features
 from tests.rasters import hidden_files, speckle, write_raster
 
 CLASSES = tuple(unnamed_class(number) for number in (4, 1, 2))
+REST_AND_WATER = tuple(
+    LandCoverClass(id=number, name=name, colour=(0, 0, 255))
+    for number, name in enumerate(("not water", "water"))
+)
 
 
 class Run(NamedTuple):
@@ -59,27 +67,32 @@ def sarseg(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) 
 def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Weights drawn at random: the map is nonsense, but its form is right."""
     torch.manual_seed(0)
-    segmenter = Segmenter(
-        architecture("vit_t"), method("full"), inputs=exact_inputs(["VV", "VH"]), num_classes=3
-    )
     path = tmp_path_factory.mktemp("backbone") / "vit_t.safetensors"
-    save_file(segmenter.state_dict(), path)
+    shapes = sam_shapes(architecture("vit_t"))
+    save_file({name: 0.05 * torch.randn(shape) for name, shape in shapes.items()}, path)
     return path
 
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory, backbone: Path) -> dict[str, list[object]]:
-    """Options that choose a model: one that takes what there is, one that needs VV and VH."""
+    """Options that choose a model: it takes what there is, needs VV and VH, or takes boxes."""
     folder = tmp_path_factory.mktemp("models")
     options: dict[str, list[object]] = {}
-    for name, inputs in [("any", CO_AND_CROSS_POL), ("both", exact_inputs(["VV", "VH"]))]:
+    for name, inputs, reading, classes in [
+        ("any", CO_AND_CROSS_POL, "classwise", CLASSES),
+        ("both", exact_inputs(["VV", "VH"]), "classwise", CLASSES),
+        ("boxes", CO_AND_CROSS_POL, "box-prompted", REST_AND_WATER),
+    ]:
         torch.manual_seed(1)
-        segmenter = Segmenter(architecture("vit_t"), method("cwsam"), inputs, len(CLASSES))
+        segmenter = Segmenter(
+            architecture("vit_t"), method("cwsam"), decoder(reading), inputs, len(classes)
+        )
         card = ModelCard(
             backbone="vit_t",
             backbone_sha256=file_sha256(backbone),
             method="cwsam",
-            classes=CLASSES,
+            decoder=reading,
+            classes=classes,
             inputs=inputs,
             preparation=Preparation(scaling=(BandScaling(mean=-11.0, std=4.0),) * len(inputs)),
             tile_size=64,
@@ -265,6 +278,129 @@ def test_a_model_that_needs_both_bands(
     assert "s_vv.tif has the bands VV, but the model takes all of: VV, VH" in run.stderr.replace(
         " (VV)", ""
     ).replace(" (VH)", "")
+
+
+BOX = shapely.box(500_100, 5_699_500, 500_300, 5_699_700)  # columns 10 to 29, rows 30 to 49
+
+
+def test_boxes_of_features(
+    tmp_path: Path, sarseg: Sarseg, models: dict[str, list[object]], scene: Path
+) -> None:
+    boxes = write_features(tmp_path / "lakes.gpkg", [BOX], "EPSG:32631")
+    arguments = [scene, "-o", tmp_path / "map.tif", *models["boxes"], "--overlap", 0, "--json"]
+    run = sarseg("predict", *arguments, "--boxes", boxes)
+    assert run.code == 0, run.stderr
+    assert "4 tiles, 3 without a box" in run.stderr
+    (made,) = json.loads(run.stdout)["maps"]
+    assert made["unprompted"] == 3
+    assert list(made["pixels"]) == ["not water", "water", "nodata"]
+    with rasterio.open(tmp_path / "map.tif") as dataset:
+        assert dataset.tags()["SARSEG_BOXES"] == "lakes.gpkg"
+        classes = dataset.read(1)
+    assert (classes[:10] == 255).all()
+    assert (classes[10:, 64:] == 0).all()
+    assert (classes[64:] == 0).all()
+
+
+def test_boxes_from_an_earlier_map(
+    tmp_path: Path, sarseg: Sarseg, models: dict[str, list[object]], scene: Path
+) -> None:
+    classes = np.zeros((70, 90), np.uint8)
+    classes[20:40, 70:80] = 1
+    with rasterio.open(scene) as like:
+        place = {"crs": like.crs, "transform": like.transform}
+    earlier = write_raster(tmp_path / "earlier.tif", classes, **place)
+    arguments = [scene, "-o", tmp_path / "map.tif", *models["boxes"], "--overlap", 0]
+    run = sarseg("predict", *arguments, "--boxes-from", earlier)
+    assert run.code == 0, run.stderr
+    assert "4 tiles, 3 without a box" in run.stderr
+    with rasterio.open(tmp_path / "map.tif") as dataset:
+        assert dataset.tags()["SARSEG_BOXES"] == "earlier.tif"
+        assert (dataset.read(1)[10:, :64] == 0).all()
+
+
+def test_boxes_that_lie_on_one_of_two_scenes(
+    tmp_path: Path, sarseg: Sarseg, models: dict[str, list[object]], scene: Path
+) -> None:
+    boxes = write_features(tmp_path / "lakes.gpkg", [BOX], "EPSG:32631")
+    away = Affine(10, 0, 600_000, 0, -10, 5_700_000)
+    other = write_raster(
+        tmp_path / "other_vv.tif", speckle(20, 30), crs="EPSG:32631", transform=away
+    )
+    run = sarseg(
+        "predict", other, scene, "--output-dir", tmp_path, *models["boxes"], "--boxes", boxes
+    )
+    assert run.code == 3
+    assert run.stderr.count("error: ") == 1
+    assert "None of the 1 features of" in run.stderr
+    assert (tmp_path / "s_vv_landcover.tif").is_file()
+    assert not (tmp_path / "other_vv_landcover.tif").exists()
+
+
+@pytest.mark.parametrize(
+    ("chosen", "arguments", "code", "told"),
+    [
+        ("boxes", [], 2, "Say where to look: by --boxes"),
+        ("boxes", ["--boxes", "lakes.gpkg", "--boxes-from", "old.tif"], 2, "not both"),
+        ("any", ["--boxes", "lakes.gpkg"], 2, "takes no boxes"),
+        ("any", ["--boxes-from", "old.tif"], 2, "takes no boxes"),
+        ("boxes", ["--boxes", "gone.gpkg"], 3, "gone.gpkg do not exist"),
+        ("boxes", ["--boxes", "old.tif"], 3, "--boxes-from"),
+        ("boxes", ["--boxes", "far.gpkg"], 3, "None of the 1 features of far.gpkg"),
+        ("boxes", ["--boxes", "empty.gpkg"], 3, "hold no feature"),
+        ("boxes", ["--boxes", "no_crs.gpkg"], 3, "have no CRS"),
+        ("boxes", ["--boxes-from", "gone.tif"], 3, "gone.tif does not exist"),
+        ("boxes", ["--boxes-from", "lakes.gpkg"], 3, "lakes.gpkg"),
+        ("boxes", ["--boxes-from", "old.tif"], 3, "old.tif does not lie on the grid"),
+    ],
+)
+def test_boxes_that_cannot_be_used(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    sarseg: Sarseg,
+    models: dict[str, list[object]],
+    scene: Path,
+    chosen: str,
+    arguments: list[str],
+    code: int,
+    told: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_features(Path("lakes.gpkg"), [BOX], "EPSG:32631")
+    write_features(Path("no_crs.gpkg"), [BOX])
+    write_features(Path("empty.gpkg"), [], "EPSG:32631")
+    write_features(Path("far.gpkg"), [shapely.box(60, 60, 61, 61)], "EPSG:4326")
+    write_raster(Path("old.tif"), np.ones((5, 5), np.uint8))
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    run = sarseg("predict", scene.name, "-o", "map.tif", *models[chosen], *arguments)
+    assert run.code == code, run.stderr
+    assert told in run.stderr
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_options_that_make_no_sense_are_told_once(
+    tmp_path: Path, sarseg: Sarseg, models: dict[str, list[object]], scene: Path
+) -> None:
+    other = write_raster(tmp_path / "b_vv.tif", speckle(20, 30))
+    run = sarseg("predict", scene, other, "--output-dir", tmp_path, *models["boxes"])
+    assert run.code == 2
+    assert run.stderr.count("error: ") == 1
+
+
+def test_another_backbone_must_be_asked_for(
+    tmp_path: Path, sarseg: Sarseg, model: list[object], scene: Path
+) -> None:
+    torch.manual_seed(9)
+    other = tmp_path / "other.safetensors"
+    shapes = sam_shapes(architecture("vit_t"))
+    save_file({name: 0.05 * torch.randn(shape) for name, shape in shapes.items()}, other)
+    arguments = ["predict", scene, "-o", tmp_path / "map.tif", *model, "--backbone-weights", other]
+    run = sarseg(*arguments)
+    assert run.code == 5
+    assert "--any-backbone" in run.stderr
+    run = sarseg(*arguments, "--any-backbone")
+    assert run.code == 0, run.stderr
+    assert "warning: the weights of the backbone are not compared" in run.stderr
 
 
 def test_without_a_model_no_scene_is_tried(tmp_path: Path, sarseg: Sarseg, scene: Path) -> None:

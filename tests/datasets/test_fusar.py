@@ -191,6 +191,7 @@ class TestFindingTheData:
     @pytest.fixture(autouse=True)
     def cache(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delenv("SARSEG_DATA", raising=False)
+        monkeypatch.delenv("SARSEG_CACHE", raising=False)
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
         return tmp_path / "cache" / "sarseg" / "fusar"
 

@@ -12,7 +12,7 @@ from sarseg.filters.preparation import (
     BandScaling,
     Preparation,
     prepare_window,
-    scene_median_db,
+    scene_medians,
     scene_scaling,
 )
 from sarseg.scenes.reader import Scene
@@ -131,13 +131,13 @@ def test_a_scene_without_valid_pixels_has_no_statistics(tmp_path: Path) -> None:
     with Scene.open([path]) as scene:
         with pytest.raises(InputError, match=r"vv\.tif has no valid pixel"):
             scene_scaling(scene, [0])
-        assert scene_median_db(scene, [0, None]) == (None, None)
+        assert scene_medians(scene, [0, None]) == (None, None)
 
 
 def test_median_of_samples(tmp_path: Path) -> None:
     path = write_raster(tmp_path / "vv.tif", np.full((2000, 900), 100, np.uint16))
     with Scene.open([path]) as scene:
-        assert scene_median_db(scene, [None, 0]) == (None, pytest.approx(40.0))
+        assert scene_medians(scene, [None, 0]) == (None, pytest.approx(40.0))
 
 
 def test_real_scene_in_windows_and_whole(real_data: Path) -> None:

@@ -1,7 +1,11 @@
 """The model file: what goes in comes out, and nothing else is accepted."""
 
+import argparse
+import subprocess
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
@@ -9,12 +13,14 @@ from safetensors.torch import load_file, save_file
 
 from sarseg.adapters import method
 from sarseg.classes import complete_legend
+from sarseg.decoders import decoder
 from sarseg.errors import ModelError
 from sarseg.filters.preparation import Preparation
 from sarseg.filters.statistics import BandScaling
-from sarseg.model.backbone import backbone_file, file_sha256, load_backbone
+from sarseg.model.backbone import backbone_file, load_backbone, read_state
 from sarseg.model.bands import exact_inputs
 from sarseg.model.card import ModelCard
+from sarseg.model.checkpoints import file_sha256
 from sarseg.model.file import load_model, save_model, trained_state
 from sarseg.model.segmenter import Segmenter
 from sarseg.sam.architecture import architecture
@@ -24,7 +30,11 @@ from sarseg.sam.architecture import architecture
 def segmenter() -> Segmenter:
     torch.manual_seed(4)
     model = Segmenter(
-        architecture("vit_t"), method("cwsam"), inputs=exact_inputs(["VV", "VH"]), num_classes=3
+        architecture("vit_t"),
+        method("cwsam"),
+        decoder("classwise"),
+        inputs=exact_inputs(["VV", "VH"]),
+        num_classes=3,
     )
     load_backbone(model, backbone_file("vit_t", None), "vit_t")
     for parameter in trained_state(model).values():
@@ -170,6 +180,59 @@ def test_other_files_are_no_backbone(tmp_path: Path, segmenter: Segmenter, conte
     path.write_bytes(content)
     with pytest.raises(ModelError, match=r"sam_vit_b\.pth cannot be read as model weights\. Expe"):
         load_backbone(segmenter, path, "vit_b")
+
+
+@pytest.mark.parametrize("zipped", [True, False], ids=["of today", "of torch before 1.6"])
+@pytest.mark.parametrize("extra", [argparse.Namespace(lr=1.0), np.float64(0.9), Path("data")])
+def test_a_checkpoint_with_python_objects_is_not_called_cut_short(
+    tmp_path: Path, extra: object, zipped: bool
+) -> None:
+    path = tmp_path / "theirs.pth"
+    saved = {"state_dict": {"x": torch.ones(2)}, "extra": extra}
+    torch.save(saved, path, _use_new_zipfile_serialization=zipped)
+    with pytest.raises(ModelError, match=r"holds Python objects .* never executes") as caught:
+        read_state(path)
+    assert "cut short" not in str(caught.value)
+
+
+def test_tensors_are_saved_without_python_objects_by_the_command_that_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    saved = {"state_dict": {"x": torch.ones(2)}, "args": argparse.Namespace(lr=1.0)}
+    torch.save(saved, "theirs.pth")
+    with pytest.raises(ModelError) as caught:
+        read_state(Path("theirs.pth"))
+    _, command, arguments = str(caught.value).partition("python -c")
+    assert command
+    subprocess.run(f"{sys.executable} -c{arguments}", shell=True, check=True)
+    assert torch.equal(read_state(Path("weights.pth"))["x"], torch.ones(2))
+
+
+def test_a_checkpoint_that_was_cut_short_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "sam_vit_b.pth"
+    torch.save({"x": torch.ones(2000)}, path)
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(ModelError, match="cut short"):
+        read_state(path)
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {0: torch.ones(2)},
+        {"x": torch.ones(2), 1: torch.ones(2)},
+        {"x": 1},
+        {"x": torch.ones(2).to_sparse()},
+        {"x": torch.ones(2, device="meta")},
+        [torch.ones(2)],
+    ],
+    ids=["numbered", "numbered in part", "no tensor", "sparse", "empty", "a list"],
+)
+def test_only_plain_tensors_by_name_are_weights(tmp_path: Path, state: object) -> None:
+    torch.save(state, tmp_path / "theirs.pth")
+    with pytest.raises(ModelError, match="more than plain tensors by name"):
+        read_state(tmp_path / "theirs.pth")
 
 
 def test_a_diverged_model_is_not_written(

@@ -1,4 +1,5 @@
 import tracemalloc
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -6,6 +7,7 @@ import numpy as np
 import pytest
 import rasterio.env
 import rasterio.shutil
+import shapely
 import torch
 from torch import Tensor, nn
 
@@ -14,6 +16,7 @@ from sarseg.filters.despeckle import Lee
 from sarseg.filters.preparation import BandScaling, Preparation
 from sarseg.model.bands import exact_inputs
 from sarseg.model.file import LoadedModel
+from sarseg.prediction.boxes import FeatureBoxes, MapBoxes
 from sarseg.prediction.predictor import (
     PredictionSummary,
     bands_used,
@@ -23,8 +26,9 @@ from sarseg.prediction.predictor import (
 from sarseg.scenes.georeference import Georeference
 from sarseg.scenes.opening import open_raster
 from sarseg.scenes.reader import Scene
+from tests.features import write_features
 from tests.rasters import hidden_files, speckle, write_raster
-from tests.toy import Constant, toy_card, toy_model
+from tests.toy import CLASSES, Constant, toy_card, toy_model
 
 PLAIN = Preparation(despeckle=None, scaling=(BandScaling(mean=-11.0, std=4.0),) * 2)
 
@@ -253,6 +257,105 @@ def test_memory_does_not_grow_with_the_height(tmp_path: Path) -> None:
 
     peak(300)  # what is loaded and cached once
     assert peak(6_000) < 1.2 * peak(1_000)
+
+
+class InBoxes(nn.Module):
+    """Class 1 in the boxes, class 0 elsewhere; counts the tiles that it is shown."""
+
+    shown = 0
+
+    def forward(self, bands: Tensor, boxes: Sequence[Tensor]) -> Tensor:
+        assert len(bands) == len(boxes)
+        self.shown += len(bands)
+        answer = torch.zeros(len(bands), 2, *bands.shape[-2:])
+        answer[:, 1] = -20.0
+        for logits, of_one in zip(answer, boxes, strict=True):
+            assert len(of_one)
+            for x0, y0, x1, y1 in of_one.int().tolist():
+                logits[1, y0 : y1 + 1, x0 : x1 + 1] = 20.0
+        return answer
+
+
+def boxed_model() -> LoadedModel:
+    card = toy_card().model_copy(
+        update={"classes": (CLASSES[1], CLASSES[0]), "decoder": "box-prompted"}
+    )
+    return toy_model(InBoxes(), card)
+
+
+@pytest.fixture
+def lakes(tmp_path: Path) -> np.ndarray:
+    """Where the boxes of boxes.gpkg lie, and class 3 of earlier.tif."""
+    mask = np.zeros((150, 210), np.bool_)
+    mask[40:60, 30:90] = mask[70:71, 10:11] = True
+    shapes = [shapely.box(30, 40, 90, 60), shapely.box(10, 70, 11, 71)]
+    write_features(tmp_path / "boxes.gpkg", shapes)
+    write_raster(tmp_path / "earlier.tif", np.where(mask, 3, 0).astype(np.uint8))
+    return mask
+
+
+def test_what_lies_in_boxes_is_mapped_and_the_rest_is_the_rest(
+    tmp_path: Path, decibels: Path, lakes: np.ndarray
+) -> None:
+    model, output = boxed_model(), tmp_path / "map.tif"
+    boxes = FeatureBoxes(tmp_path / "boxes.gpkg")
+    summary = predict([decibels], output, model, boxes=boxes, confidence=True, overlap=0)
+    np.testing.assert_array_equal(read(output), np.where(lakes, 3, 0))
+    assert (read(output, 2) == 100).all()
+    assert summary.tiles == 12
+    assert summary.skipped == 0
+    assert summary.unprompted == 12 - model.segmenter.shown  # type: ignore[operator]
+    assert model.segmenter.shown == 3  # the first box lies in two tiles
+    assert summary.pixels == {"bright": 150 * 210 - 1201, "dark": 1201, "nodata": 0}
+    with open_raster(str(output)) as dataset:
+        assert dataset.tags()["SARSEG_BOXES"] == "boxes.gpkg"
+
+
+def test_tiles_that_overlap_agree_on_boxes(
+    tmp_path: Path, decibels: Path, lakes: np.ndarray
+) -> None:
+    for overlap in (7, 16, 32):
+        boxes = FeatureBoxes(tmp_path / "boxes.gpkg")
+        options = {"boxes": boxes, "overlap": overlap, "batch_size": 3, "overwrite": True}
+        predict([decibels], tmp_path / "map.tif", boxed_model(), **options)
+        np.testing.assert_array_equal(read(tmp_path / "map.tif"), np.where(lakes, 3, 0))
+
+
+def test_an_earlier_map_says_where_to_look(
+    tmp_path: Path, decibels: Path, lakes: np.ndarray
+) -> None:
+    lakes[70, 10] = False  # in a tile of its own with overlap 0, so that boxes are the masks
+    write_raster(tmp_path / "earlier.tif", np.where(lakes, 3, 0).astype(np.uint8))
+    boxes = MapBoxes(tmp_path / "earlier.tif")
+    summary = predict([decibels], tmp_path / "map.tif", boxed_model(), boxes=boxes, overlap=0)
+    np.testing.assert_array_equal(read(tmp_path / "map.tif"), np.where(lakes, 3, 0))
+    assert summary.unprompted == 10
+    with pytest.raises(OutputError, match="is also an input"):
+        predict([decibels], boxes.path, boxed_model(), boxes=boxes, overwrite=True)
+
+
+def test_invalid_pixels_in_boxes_stay_invalid(tmp_path: Path, lakes: np.ndarray) -> None:
+    values = speckle(150, 210)
+    values[:64] = np.nan  # the whole of the first row of tiles
+    values[100, 100] = np.nan
+    path = write_raster(tmp_path / "vv.tif", values)
+    boxes = FeatureBoxes(tmp_path / "boxes.gpkg")
+    summary = predict([path], tmp_path / "map.tif", boxed_model(), boxes=boxes, overlap=0)
+    expected = np.where(np.isnan(values), 255, np.where(lakes, 3, 0))
+    np.testing.assert_array_equal(read(tmp_path / "map.tif"), expected)
+    assert (summary.skipped, summary.unprompted) == (4, 7)
+
+
+def test_boxes_are_for_models_that_take_them(tmp_path: Path, decibels: Path) -> None:
+    """Said before anything is read: the files are not there."""
+    with pytest.raises(UsageError, match=r"maps dark inside boxes only.* --boxes,.* --boxes-from"):
+        predict([decibels], tmp_path / "map.tif", boxed_model())
+    for boxes in (FeatureBoxes(tmp_path / "gone.gpkg"), MapBoxes(tmp_path / "gone.tif")):
+        with pytest.raises(UsageError, match="classwise, maps the whole scene and takes no boxes"):
+            predict([decibels], tmp_path / "map.tif", boxes=boxes)
+        with pytest.raises(InputError, match="gone"):
+            predict([decibels], tmp_path / "map.tif", boxed_model(), boxes=boxes)
+    assert {path.name for path in tmp_path.iterdir()} == {"s_vv.tif"}
 
 
 class CacheSize(nn.Module):

@@ -11,9 +11,13 @@ import numpy as np
 import pytest
 import rasterio
 import torch
+from typer.testing import CliRunner
 
+from sarseg.adapters import METHODS
+from sarseg.cli import app
 from sarseg.datasets.chips import write_chips
 from sarseg.datasets.synthetic import simulate, write_scene
+from sarseg.decoders import DECODERS
 from sarseg.errors import DatasetError, ModelError, OutputError
 from sarseg.filters.despeckle import Lee
 from sarseg.model.file import load_model, trained_state
@@ -85,7 +89,7 @@ def test_scaling_comes_from_labelled_training_pixels_alone(chips: Path, tmp_path
 def test_class_weights_by_frequency_leave_absent_classes_out(chips: Path) -> None:
     chosen = settings(chips, class_weights="frequency")
     assert class_weights(chosen, (100, 0, 400)) == pytest.approx((4 / 3, 0, 2 / 3))
-    assert class_weights(settings(chips), (100, 0, 400)) is None
+    assert class_weights(settings(chips), (100, 0, 400)) == (1, 1, 1)
     with pytest.raises(DatasetError, match="no published class weights"):
         class_weights(settings(chips, class_weights="published"), (1, 1))
 
@@ -101,6 +105,62 @@ def test_an_existing_model_is_not_replaced_unasked(chips: Path, tmp_path: Path) 
 def test_unknown_methods_are_refused_before_any_work(chips: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="choose one of"):
         train(settings(chips, method="sam3"), tmp_path / "m.safetensors", overwrite=False)
+
+
+def test_one_class_in_boxes(chips: Path, tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    chosen = settings(
+        chips,
+        foreground="water",
+        decoder="box-prompted",
+        decoder_settings={"box_scale": 1.25},
+        gradient_checkpointing=True,
+    )
+    summary = train(chosen, path, overwrite=False)
+    card = load_model(path).card
+    assert [(entry.id, entry.name) for entry in card.classes] == [(0, "not water"), (1, "water")]
+    assert (card.decoder, card.decoder_settings) == ("box-prompted", {"box_scale": 1.25})
+    assert {"IoU water", "Dice water"} < card.metrics.keys()
+    assert list(summary.class_pixels) == ["not water", "water"]
+    assert all(summary.class_pixels.values())
+
+
+@pytest.mark.parametrize("decoder", ["classwise", "mask-classification"])
+def test_one_class_against_the_rest_for_every_decoder(
+    chips: Path, tmp_path: Path, decoder: str
+) -> None:
+    path = tmp_path / "model.safetensors"
+    chosen = {"foreground": "1", "decoder": decoder, "class_weights": "frequency", "epochs": 1}
+    train(settings(chips, **chosen), path, overwrite=False)
+    assert [entry.name for entry in load_model(path).card.classes] == ["not water", "water"]
+
+
+def test_a_foreground_that_validation_lacks_is_told(chips: Path, tmp_path: Path) -> None:
+    told: list[str] = []
+    chosen = settings(chips, foreground="woodland", decoder="box-prompted")
+    summary = train(chosen, tmp_path / "m.safetensors", overwrite=False, warn=told.append)
+    assert any("No validation pixel is labelled woodland" in sentence for sentence in told)
+    assert (summary.metrics, summary.best_epoch) == ({}, 2)
+
+
+def test_a_foreground_that_training_lacks_is_refused(chips: Path, tmp_path: Path) -> None:
+    chosen = settings(chips, foreground="bare soil", decoder="box-prompted")
+    with pytest.raises(DatasetError, match=r"fewer than two classes \(found: not bare soil\)"):
+        train(chosen, tmp_path / "m.safetensors", overwrite=False)
+
+
+def test_of_two_classes_the_second_is_mapped_and_this_is_told(tmp_path: Path) -> None:
+    scene, labels = tmp_path / "scene.tif", tmp_path / "labels.tif"
+    write_scene(simulate(7, 128, 128), scene, labels)
+    with rasterio.open(labels) as opened:
+        profile, ids = opened.profile, opened.read(1)
+    with rasterio.open(labels, "w", **profile) as opened:
+        opened.write(np.where(ids == 1, 2, 1).astype(np.uint8), 1)
+    write_chips([str(scene)], tmp_path / "chips", size=128, labels=labels)
+    told: list[str] = []
+    chosen = settings(tmp_path / "chips", decoder="box-prompted", epochs=1)
+    train(chosen, tmp_path / "m.safetensors", overwrite=False, warn=told.append)
+    assert "The model will map class 2, the second class of chips" in told[0]
 
 
 def test_settings_keep_the_filter_with_its_looks(chips: Path, tmp_path: Path) -> None:
@@ -132,6 +192,24 @@ def test_the_command_prints_one_json_object(chips: Path, tmp_path: Path) -> None
     assert output.is_file()
 
 
+def test_settings_of_method_and_decoder_reach_the_model(chips: Path, tmp_path: Path) -> None:
+    output = tmp_path / "model.safetensors"
+    assigned = ("method.adapter_ratio=0.5", "decoder.skip=no", "method.adapter_ratio=0.125")
+    arguments = [word for text in assigned for word in ("--set", text)]
+    done = run("--dataset", str(chips), "-o", str(output), "--epochs", "1", *arguments)
+    assert done.returncode == 0, done.stderr
+    card = load_model(output).card
+    assert card.method_settings["adapter_ratio"] == 0.125
+    assert card.decoder_settings == {"skip": False}
+
+
+def test_help_names_the_published_methods_and_every_decoder() -> None:
+    shown = CliRunner().invoke(app, ["train", "--help"], env={"COLUMNS": "250"}).stdout
+    published = ("cwsam", "conv-lora", "sam-adapter")
+    assert [name for name in (*published, *DECODERS) if name not in shown] == []
+    assert METHODS.keys() >= set(published)
+
+
 def test_bare_fusar_without_data_shows_the_layout(tmp_path: Path) -> None:
     done = run("--dataset", "fusar", "-o", str(tmp_path / "model.safetensors"), data=tmp_path)
     assert done.returncode == 6
@@ -152,15 +230,31 @@ def test_bare_fusar_without_data_shows_the_layout(tmp_path: Path) -> None:
         (["-o", f"{'long' * 100}.safetensors"], 4, "cannot be written"),
         (["--learning-rate", "inf"], 2, "--learning-rate"),
         (["--device", "tpu"], 2, "--device"),
+        (["--decoder", "unet"], 5, "classwise, mask-classification"),
+        (["--decoder", "box-prompted"], 2, "by --foreground: water, woodland"),
+        (["--foreground", "lakes"], 6, "water (1)"),
+        (["--set", "method.ratio=1"], 5, "adapter_ratio"),
+        (["--set", "method.adapter_ratio"], 2, "method|decoder.NAME=VALUE"),
+        (
+            ["--decoder", "box-prompted", "--foreground", "water", "--class-weights", "frequency"],
+            2,
+            "leave out --class-weights",
+        ),
+        (["--foreground", "water", "--class-weights", "published"], 2, "not for one against"),
     ],
 )
 def test_wrong_options_get_a_sentence(
-    chips: Path, arguments: list[str], code: int, words: str
+    chips: Path, tmp_path: Path, arguments: list[str], code: int, words: str
 ) -> None:
-    done = run("--dataset", str(chips), *arguments)
-    assert done.returncode == code, done.stderr
+    output = tmp_path / "model.safetensors"
+    before = signal.getsignal(signal.SIGTERM)
+    done = CliRunner().invoke(
+        app, ["train", "--dataset", str(chips), "-o", str(output), *arguments]
+    )
+    signal.signal(signal.SIGTERM, before)
+    assert done.exit_code == code, done.stderr
     assert words in done.stderr
-    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without CUDA")

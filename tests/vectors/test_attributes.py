@@ -13,8 +13,8 @@ from sarseg.classes import LandCoverClass
 from sarseg.scenes.georeference import Georeference
 from sarseg.vectors.attributes import areas_ha, class_names
 from sarseg.vectors.placement import place
+from tests.georeferences import gcp_georeference
 from tests.vectors.maps import DEGREES, POLAR, UTM, blocky
-from tests.vectors.test_placement import gcp_georeference
 
 HEIGHT, WIDTH = 60, 90
 

@@ -16,10 +16,10 @@ from rasterio.features import rasterize
 from rasterio.transform import from_origin
 
 from sarseg.errors import InputError, OutputError, UsageError
-from sarseg.vectors.placement import to_map
+from sarseg.scenes.ground import to_map
 from sarseg.vectors.vectorize import vectorize
+from tests.georeferences import HEIGHT, WIDTH, gcp_georeference
 from tests.vectors.maps import DEGREES, POLAR, UTM, blocky, write_map
-from tests.vectors.test_placement import HEIGHT, WIDTH, gcp_georeference
 
 NAMES = {0: "water", 1: "forest", 2: "wheat"}
 EXTENSIONS = ["gpkg", "geojson"]

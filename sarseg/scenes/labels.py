@@ -1,4 +1,4 @@
-"""Rasters on the grid of a scene: land-cover labels, and the split of each pixel."""
+"""Rasters on the grid of a scene, and land-cover classes in them."""
 
 import re
 from collections.abc import Sequence
@@ -13,20 +13,16 @@ from pydantic import ValidationError
 from rasterio.errors import RasterioError
 
 from sarseg.classes import MAX_CLASS_ID, NODATA, LandCoverClass, unnamed_class
-from sarseg.datasets.sample import Split
 from sarseg.errors import InputError
 from sarseg.scenes.georeference import Georeference
 from sarseg.scenes.landcover import read_legend
 from sarseg.scenes.opening import open_raster
 from sarseg.scenes.window import Window
 
-SPLIT_CODES: dict[int, Split] = {1: "train", 2: "validation", 3: "test"}
-"""Values of a split raster; pixels of any other value belong to no split."""
-
 _HEX_COLOUR = re.compile(r"#([0-9a-f]{2})([0-9a-f]{2})([0-9a-f]{2})", re.IGNORECASE)
 
 
-class _AlignedRaster:
+class AlignedRaster:
     """One band of whole numbers on the grid of a scene, read by windows; a context manager."""
 
     def __init__(self, path: Path, grid: Georeference, what: str) -> None:
@@ -50,7 +46,8 @@ class _AlignedRaster:
                 f"The {what} {self.path} does not lie on the grid of the scene: {difference}."
             )
 
-    def _values(self, window: Window) -> NDArray[Any]:
+    def values(self, window: Window) -> NDArray[Any]:
+        """The numbers in ``window``, which lies within the scene. Raises InputError."""
         try:
             values: NDArray[Any] = self._dataset.read(
                 1, window=((window.row, window.row_end), (window.col, window.col_end))
@@ -75,7 +72,7 @@ class _AlignedRaster:
         self.close()
 
 
-class LabelRaster(_AlignedRaster):
+class LabelRaster(AlignedRaster):
     """Class ids, 0..254, on the grid of a scene.
 
     Unlabelled are pixels of the raster's nodata tag, of 255, and of the values in ``ignore``.
@@ -104,7 +101,7 @@ class LabelRaster(_AlignedRaster):
 
         Raises InputError where a value is no class id.
         """
-        values = self._values(window)
+        values = self.values(window)
         labelled = ~np.isin(values, list(self._unlabelled))
         wrong = np.argwhere(labelled & ((values < 0) | (values > MAX_CLASS_ID)))
         if wrong.size:
@@ -115,18 +112,6 @@ class LabelRaster(_AlignedRaster):
                 f"{MAX_CLASS_ID}. Give --ignore {values[row, col]} if it means unlabelled."
             )
         return np.where(labelled, values, NODATA).astype(np.uint8)
-
-
-class SplitRaster(_AlignedRaster):
-    """The split of each pixel on the grid of a scene: 1 train, 2 validation, 3 test, else none."""
-
-    def __init__(self, path: Path, grid: Georeference) -> None:
-        super().__init__(path, grid, "split raster")
-
-    def read(self, window: Window) -> dict[Split, NDArray[np.bool_]]:
-        """The pixels of each split in ``window``, which lies within the scene."""
-        values = self._values(window)
-        return {split: values == code for code, split in SPLIT_CODES.items()}
 
 
 def read_class_names(path: Path) -> tuple[LandCoverClass, ...]:
