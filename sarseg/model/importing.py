@@ -19,7 +19,13 @@ from sarseg.decoders import decoder
 from sarseg.errors import ModelError
 from sarseg.filters.preparation import Preparation
 from sarseg.filters.statistics import BandScaling
-from sarseg.model.backbone import backbone_file, load_backbone, read_state, sam_shapes
+from sarseg.model.backbone import (
+    backbone_file,
+    backbone_sha256,
+    load_backbone,
+    read_state,
+    sam_shapes,
+)
 from sarseg.model.bands import BandInputs, BandSlot
 from sarseg.model.card import ModelCard
 from sarseg.model.checkpoints import file_sha256
@@ -119,6 +125,7 @@ def import_checkpoint(
     found = _recognise(checkpoint, theirs)
     legend = _legend(checkpoint, classes, found.num_classes)
     weights = backbone_file(found.backbone, backbone_weights)
+    weights_sha256 = backbone_sha256(found.backbone, weights)
     told = found.settings | dict(settings or {})
     adaptation = method(found.system, told)
     decoding = decoder(found.decoder, found.decoder_settings)
@@ -139,7 +146,7 @@ def import_checkpoint(
     segmenter.load_state_dict(fitted, strict=False)
     card = ModelCard(
         backbone=found.backbone,
-        backbone_sha256=file_sha256(weights),
+        backbone_sha256=weights_sha256,
         method=found.system,
         method_settings=adaptation.model_dump(mode="json"),
         decoder=found.decoder,

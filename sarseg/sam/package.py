@@ -24,13 +24,12 @@ def _register() -> None:
 
 
 def _module(name: str) -> ModuleType:
-    return importlib.import_module(f"{_PACKAGE}.{name}")
+    return importlib.import_module(f"{_PACKAGE}.modeling.{name}")
 
 
 _register()
-build_sam = _module("build_sam")
-common = _module("modeling.common")
-image_encoder = _module("modeling.image_encoder")
-mask_decoder = _module("modeling.mask_decoder")
-prompt_encoder = _module("modeling.prompt_encoder")
-transformer = _module("modeling.transformer")
+common = _module("common")
+image_encoder = _module("image_encoder")
+mask_decoder = _module("mask_decoder")
+prompt_encoder = _module("prompt_encoder")
+transformer = _module("transformer")

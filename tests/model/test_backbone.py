@@ -1,5 +1,6 @@
 """Meta's checkpoints: their names and shapes, loaded strictly."""
 
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -9,11 +10,11 @@ from torch import Tensor
 from sarseg.adapters import METHODS, method
 from sarseg.decoders import decoder
 from sarseg.errors import ModelError
-from sarseg.model.backbone import load_backbone, sam_shapes
+from sarseg.model.backbone import backbone_file, backbone_sha256, load_backbone, sam_shapes
 from sarseg.model.bands import exact_inputs
+from sarseg.model.checkpoints import RELEASED
 from sarseg.model.segmenter import Segmenter
 from sarseg.sam.architecture import architecture
-from sarseg.sam.package import build_sam
 
 META = ["vit_b", "vit_l", "vit_h"]
 
@@ -21,6 +22,8 @@ META = ["vit_b", "vit_l", "vit_h"]
 def whole_sam(backbone: str) -> dict[str, Tensor]:
     """The state dict of segment_anything's own model, as its checkpoints hold it; no memory."""
     with torch.device("meta"):
+        # importable now that sarseg.sam has registered the package
+        build_sam = import_module("segment_anything.build_sam")
         state: dict[str, Tensor] = build_sam.sam_model_registry[backbone]().state_dict()
     return state
 
@@ -82,3 +85,16 @@ def test_a_file_that_is_not_quite_the_backbone_is_refused(
     torch.save(state, path)
     with pytest.raises(ModelError, match=words):
         load_backbone(segmenter("vit_t"), path, "vit_t")
+
+
+def test_a_damaged_file_in_the_cache_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SARSEG_CACHE", str(tmp_path))
+    path = tmp_path / "weights" / RELEASED["vit_b"].file_name
+    path.parent.mkdir()
+    with path.open("wb") as stream:
+        stream.truncate(RELEASED["vit_b"].size)  # the right size, and nothing in it
+    assert backbone_file("vit_b", None) == path
+    with pytest.raises(ModelError, match=r"is damaged.*sarseg weights download vit_b"):
+        backbone_sha256("vit_b", path)
