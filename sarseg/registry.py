@@ -45,22 +45,39 @@ def choose(
     Raises ModelError, which says ``what`` is unknown or wrong: a name, a setting or its value.
     """
     if name not in kinds:
-        raise ModelError(f"There is no {what} {name!r}; choose one of: {', '.join(kinds)}.")
+        raise ModelError(unknown_name(what, name, kinds))
     try:
         return kinds[name](**(settings or {}))
     except ValidationError as error:
-        raise ModelError(_fault(what, kinds[name], error)) from error
+        raise ModelError(settings_fault(what, name, kinds[name].model_fields, error)) from error
 
 
-def _fault(what: str, kind: type[Configured], error: ValidationError) -> str:
+def unknown_name(what: str, name: str, known: Iterable[str]) -> str:
+    """The sentence that there is no ``what`` called ``name``."""
+    names = list(known)
+    near = get_close_matches(name, names, n=1)
+    hint = f" (did you mean {near[0]!r}?)" if near else ""
+    return f"There is no {what} {name!r}{hint}; choose one of: {', '.join(names)}."
+
+
+def settings_fault(what: str, name: str, known: Iterable[str], error: ValidationError) -> str:
+    """The sentence that says which setting of the ``what`` called ``name`` is wrong, and why.
+
+    ``known`` are the settings that there are.
+    """
     fault = error.errors(include_url=False)[0]
     setting = ".".join(str(part) for part in fault["loc"])
-    if fault["type"] != "extra_forbidden":
-        reason = fault["msg"].removeprefix("Value error, ")
-        return f"The setting {setting} of the {what} {kind.name} is {fault['input']!r}: {reason}."
-    known = list(kind.model_fields)
-    if not known:
-        return f"The {what} {kind.name} has no settings, so no {setting!r} either."
-    near = get_close_matches(setting, known, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"it has: {', '.join(known)}."
-    return f"The {what} {kind.name} has no setting {setting!r}; {hint}"
+    if fault["type"] == "extra_forbidden":
+        return unknown_setting(what, name, setting, known)
+    reason = fault["msg"].removeprefix("Value error, ")
+    return f"The setting {setting} of the {what} {name} is {fault['input']!r}: {reason}."
+
+
+def unknown_setting(what: str, name: str, setting: str, known: Iterable[str]) -> str:
+    """The sentence that the ``what`` called ``name`` has no such ``setting``."""
+    settings = list(known)
+    if not settings:
+        return f"The {what} {name} has no settings, so no {setting!r} either."
+    near = get_close_matches(setting, settings, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"it has: {', '.join(settings)}."
+    return f"The {what} {name} has no setting {setting!r}; {hint}"

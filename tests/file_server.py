@@ -4,7 +4,7 @@ import socket
 import struct
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -36,12 +36,14 @@ class Answer:
 class FileServer:
     """Answers every GET with ``content``, or as ``script`` says as long as it lasts.
 
-    ``paths`` and ``ranges`` keep what was asked for, ``sent`` counts bytes of bodies. A request
-    for an absolute URL is answered too: the server may be used as a proxy.
+    Where there are ``files``, each has its own path and others are not found. ``paths`` and
+    ``ranges`` keep what was asked for, ``sent`` counts bytes of bodies. A request for an absolute
+    URL is answered too: the server may be used as a proxy.
     """
 
     content: bytes
     script: deque[Answer] = field(default_factory=deque)
+    files: Mapping[str, bytes] = field(default_factory=dict)
     paths: list[str] = field(default_factory=list)
     ranges: list[str | None] = field(default_factory=list)
     sent: int = 0
@@ -54,11 +56,16 @@ class FileServer:
 
 
 @contextmanager
-def serving(content: bytes, *script: Answer) -> Iterator[FileServer]:
-    state = FileServer(content, deque(script))
+def serving(
+    content: bytes, *script: Answer, files: Mapping[str, bytes] | None = None
+) -> Iterator[FileServer]:
+    state = FileServer(content, deque(script), files or {})
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            _answer(state, self)
+
+        def do_HEAD(self) -> None:
             _answer(state, self)
 
         def log_message(self, format: str, *args: object) -> None:
@@ -83,19 +90,26 @@ def _answer(state: FileServer, handler: BaseHTTPRequestHandler) -> None:
     state.ranges.append(wanted)
     answer = state.script.popleft() if state.script else Answer()
     content = state.content if answer.body is None else answer.body
-    start = 0
+    if state.files:
+        known = state.files.get(handler.path.split("?")[0].lstrip("/"))
+        answer, content = (Answer(status=404), b"") if known is None else (answer, known)
+    start, end = 0, len(content)
     if answer.status == 200 and wanted and answer.ranges:
-        start = int(wanted.removeprefix("bytes=").removesuffix("-")) + answer.range_shift
+        first, last = wanted.removeprefix("bytes=").split("-")
+        start = int(first) + answer.range_shift
+        end = min(int(last) + 1, end) if last else end
         handler.send_response(206)
-        handler.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
+        handler.send_header("Content-Range", f"bytes {start}-{end - 1}/{len(content)}")
     else:
         handler.send_response(answer.status)
     if answer.location:
         handler.send_header("Location", answer.location)
-    body = content[start:] if answer.status == 200 else b""
+    body = content[start:end] if answer.status == 200 else b""
     if answer.tells_size:
         handler.send_header("Content-Length", str(len(body)))
     handler.end_headers()
+    if handler.command == "HEAD":
+        return
     with suppress(ConnectionError):  # the client has gone
         _send(state, handler, body, answer)
 

@@ -46,7 +46,7 @@ def toy_card(
     preparation: Preparation | None = None,
 ) -> ModelCard:
     """A card for the models above."""
-    scaling = tuple(BandScaling(mean=-11.0, std=4.0) for _ in inputs.slots)
+    scaling = tuple(BandScaling(centre=-11.0, spread=4.0) for _ in inputs.slots)
     return ModelCard(
         backbone="none",
         backbone_sha256="",

@@ -55,8 +55,6 @@ def assigned_settings(assignments: Sequence[str], owners: Sequence[str]) -> dict
     Values are YAML scalars; of two values for one name the last counts. Raises UsageError where an
     assignment has another form or names none of ``owners``.
     """
-    import yaml
-
     settings: dict[str, dict[str, Any]] = {owner: {} for owner in owners}
     for assignment in assignments:
         name, equals, text = assignment.partition("=")
@@ -66,14 +64,34 @@ def assigned_settings(assignments: Sequence[str], owners: Sequence[str]) -> dict
                 f"--set {assignment} is not of the form {'|'.join(owners)}.NAME=VALUE, as in "
                 "--set method.adapter_ratio=0.125."
             )
-        try:
-            value = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            reason = " ".join(str(error).split())
-            raise UsageError(
-                f"The value in --set {assignment} is not valid YAML: {reason}."
-            ) from error
-        if isinstance(value, dict | list):
-            raise UsageError(f"The value in --set {assignment} is not a single one.")
-        settings[owner][setting] = value
+        settings[owner][setting] = _scalar(assignment, text)
     return {f"{owner}_settings": values for owner, values in settings.items()}
+
+
+def plain_settings(assignments: Sequence[str]) -> dict[str, Any]:
+    """``["damping=2"]`` as ``{"damping": 2}``; values as in ``assigned_settings``.
+
+    Raises UsageError where an assignment has another form.
+    """
+    settings: dict[str, Any] = {}
+    for assignment in assignments:
+        name, equals, text = assignment.partition("=")
+        if not equals or not name.strip():
+            raise UsageError(
+                f"--set {assignment} is not of the form NAME=VALUE, as in --set damping=2."
+            )
+        settings[name.strip()] = _scalar(assignment, text)
+    return settings
+
+
+def _scalar(assignment: str, text: str) -> Any:
+    import yaml
+
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        reason = " ".join(str(error).split())
+        raise UsageError(f"The value in --set {assignment} is not valid YAML: {reason}.") from error
+    if isinstance(value, dict | list):
+        raise UsageError(f"The value in --set {assignment} is not a single one.")
+    return value

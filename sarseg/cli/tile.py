@@ -6,20 +6,30 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sarseg.cli import console
+from sarseg.cli.filter_options import (
+    AUTO,
+    NO_FILTER,
+    DespeckleOption,
+    HighPassOption,
+    LooksOption,
+    LowPassOption,
+    filter_chain,
+)
 from sarseg.cli.options import (
-    BandsOption,
     JsonOption,
     OverwriteOption,
     QuietOption,
-    UnitOption,
-    split_names,
+    assigned_settings,
 )
+from sarseg.cli.scene_options import takes_reading
 from sarseg.errors import UsageError
+from sarseg.scenes.reading import DEFAULT, Reading
 
 if TYPE_CHECKING:
     from sarseg.datasets.chips import TilingSummary
 
 
+@takes_reading
 def tile(
     files: Annotated[
         list[str], typer.Argument(metavar="SCENE", help="The file or files of one scene.")
@@ -41,8 +51,6 @@ def tile(
     overlap: Annotated[
         int, typer.Option("--overlap", help="Pixels that neighbouring chips share.")
     ] = 0,
-    bands: BandsOption = None,
-    input_unit: UnitOption = "auto",
     classes: Annotated[
         Path | None,
         typer.Option(
@@ -59,21 +67,39 @@ def tile(
             help="Label values that mean unlabelled, besides the nodata tag and 255. Repeatable.",
         ),
     ] = None,
+    despeckle: DespeckleOption = None,
+    looks: LooksOption = AUTO,
+    low_pass: LowPassOption = None,
+    high_pass: HighPassOption = None,
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="A setting of the speckle filter, as in despeckle.size=9. Repeatable.",
+        ),
+    ] = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
+    reading: Reading = DEFAULT,
 ) -> None:
-    """Cut a scene and its labels into georeferenced training chips, with a manifest."""
+    """Cut a scene and its labels into georeferenced training chips, with a manifest.
+
+    Chips may be filtered here, with the scene round them, or later by `sarseg train`, which leaves
+    the labels near a chip's edge out then.
+    """
     from sarseg.datasets.chips import write_chips
-    from sarseg.scenes.unit import parse_unit
 
     console.set_quiet(quiet)
+    settings = assigned_settings(assignments or (), ["despeckle"])["despeckle_settings"]
+    filters = filter_chain(despeckle or NO_FILTER, looks, settings, low_pass, high_pass)
     with console.progress("Cutting chips") as report:
         summary = write_chips(
             files,
             output,
-            bands=split_names(bands),
-            unit=parse_unit(input_unit),
+            reading=reading,
+            filters=filters,
             labels=labels,
             split=split,
             class_names=classes,
@@ -83,6 +109,8 @@ def tile(
             overwrite=overwrite,
             progress=report,
         )
+    for doubt in summary.doubts:
+        console.warn(doubt)
     _print_summary(summary, output)
     if as_json:
         console.emit(_result(summary, output))

@@ -6,6 +6,14 @@ from typing import Annotated
 import typer
 
 from sarseg.cli import console
+from sarseg.cli.filter_options import (
+    AUTO,
+    DespeckleOption,
+    HighPassOption,
+    LooksOption,
+    LowPassOption,
+    filter_chain,
+)
 from sarseg.cli.options import (
     BackboneWeightsOption,
     DeviceOption,
@@ -59,8 +67,9 @@ def train(
         typer.Option(
             "--set",
             metavar="NAME=VALUE",
-            help="A setting of the method or the decoder, as in method.adapter_ratio=0.125 or "
-            "decoder.skip=false. Repeatable; of two values for one name the last counts.",
+            help="A setting of the method, the decoder or the speckle filter, as in "
+            "method.adapter_ratio=0.125, decoder.skip=false or despeckle.size=9. Repeatable; of "
+            "two values for one name the last counts.",
         ),
     ] = None,
     foreground: Annotated[
@@ -85,15 +94,10 @@ def train(
             "--class-weights", metavar="NAME", help="none, frequency or published (FUSAR-Map)."
         ),
     ] = "none",
-    despeckle: Annotated[
-        bool, typer.Option("--despeckle/--no-despeckle", help="Lee filter, 5 x 5, before all else.")
-    ] = True,
-    looks: Annotated[
-        float,
-        typer.Option(
-            "--looks", metavar="X", min=0.1, help="Looks of the scenes, for the Lee filter."
-        ),
-    ] = 4.0,
+    despeckle: DespeckleOption = None,
+    looks: LooksOption = AUTO,
+    low_pass: LowPassOption = None,
+    high_pass: HighPassOption = None,
     augment: Annotated[
         bool, typer.Option("--augment/--no-augment", help="Random flips and quarter turns.")
     ] = True,
@@ -115,11 +119,16 @@ def train(
     from pydantic import ValidationError
 
     from sarseg.errors import UsageError
-    from sarseg.filters.despeckle import Lee
     from sarseg.training.run import train as run
     from sarseg.training.settings import TrainSettings
 
     console.set_quiet(quiet)
+    assigned = assigned_settings(assignments or (), ["method", "decoder", "despeckle"])
+    despeckle_settings = assigned.pop("despeckle_settings")
+    said = (despeckle, low_pass, high_pass, *despeckle_settings)
+    filters = None
+    if looks != AUTO or any(each is not None for each in said):
+        filters = filter_chain(despeckle or "lee", looks, despeckle_settings, low_pass, high_pass)
     try:
         settings = TrainSettings.model_validate(
             {
@@ -128,10 +137,10 @@ def train(
                 "foreground": foreground,
                 "method": method,
                 "decoder": decoder,
-                **assigned_settings(assignments or (), ["method", "decoder"]),
+                **assigned,
                 "backbone": backbone,
                 "backbone_weights": backbone_weights,
-                "despeckle": Lee(looks=looks) if despeckle else None,
+                "filters": filters,
                 "epochs": epochs,
                 "batch_size": batch_size,
                 "learning_rate": learning_rate,

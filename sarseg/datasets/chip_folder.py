@@ -1,9 +1,10 @@
 """A folder of chips written by ``sarseg tile``, or a folder of such folders, as training data."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any, Self
 
 import numpy as np
@@ -14,7 +15,9 @@ from sarseg.datasets.manifest import MANIFEST_NAME, Manifest, is_chip_folder, re
 from sarseg.datasets.raster import read_raster
 from sarseg.datasets.sample import IGNORE, ChipData, ChipRef, Split
 from sarseg.errors import DatasetError
-from sarseg.filters.radiometry import to_intensity
+from sarseg.filters.chain import Filters
+from sarseg.scenes.auxiliary import is_auxiliary
+from sarseg.scenes.radiometry import of_backscatter, to_intensity
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,8 @@ class ChipFolder:
     classes: tuple[LandCoverClass, ...]
     bands: tuple[str, ...]
     tile_size: int
+    filters: Filters
+    pixel_size: float | None
     splits: Mapping[Split, Sequence[ChipRef]]
     _digest: str
 
@@ -35,7 +40,7 @@ class ChipFolder:
         Raises DatasetError where there are none, where files are missing, or where the subfolders
         differ in classes, bands or size.
         """
-        manifests = {part: read_manifest(folder / part) for part in _parts(folder)}
+        manifests = read_manifests(folder)
         first_part, first = next(iter(manifests.items()))
         splits: dict[Split, list[ChipRef]] = {}
         digest = hashlib.sha256()
@@ -50,7 +55,16 @@ class ChipFolder:
                 digest.update(f"{part} {chip.model_dump_json()}\n".encode())
         _check_files([ref for refs in splits.values() for ref in refs])
         name = folder.resolve().name
-        return cls(name, first.classes, first.bands, first.size, splits, digest.hexdigest())
+        return cls(
+            name,
+            first.classes,
+            first.bands,
+            first.size,
+            first.filters,
+            _pixel_size(manifests.values()),
+            splits,
+            digest.hexdigest(),
+        )
 
     def read(self, ref: ChipRef) -> ChipData:
         """Read one chip from disk. Raises DatasetError where its files cannot be used."""
@@ -58,7 +72,9 @@ class ChipFolder:
         expected = (len(self.bands), self.tile_size, self.tile_size)
         _check_shape(ref.image, values.shape, expected)
         valid: NDArray[np.bool_] = np.asarray(np.isfinite(values).all(axis=0))
-        intensity = np.where(valid, to_intensity(values, ref.unit), np.float32(0))
+        auxiliary = [is_auxiliary(band) for band in self.bands]
+        linear = of_backscatter(lambda bands: to_intensity(bands, ref.unit), values, auxiliary)
+        intensity = np.where(valid, linear, np.float32(0))
         if ref.labels is None:
             return ChipData(intensity, valid, np.full(valid.shape, IGNORE, np.uint8))
         ids = read_raster(ref.labels)
@@ -88,19 +104,27 @@ class ChipFolder:
         return indices
 
 
-def _parts(folder: Path) -> list[str]:
-    """Folders with a manifest, relative to ``folder``: itself, or its direct subfolders."""
-    if not folder.is_dir():
-        raise DatasetError(f"There is no folder {folder}.")
+def chip_folders(folder: Path) -> list[str]:
+    """Folders of chips, relative to ``folder``: itself, or its direct subfolders."""
     if (folder / MANIFEST_NAME).exists():
         return ["."]
-    parts = sorted(entry.name for entry in folder.iterdir() if is_chip_folder(entry))
+    return sorted(entry.name for entry in folder.iterdir() if is_chip_folder(entry))
+
+
+def read_manifests(folder: Path) -> dict[str, Manifest]:
+    """The manifests of all ``chip_folders`` of ``folder``, by their names.
+
+    Raises DatasetError where there are none, or one is broken.
+    """
+    if not folder.is_dir():
+        raise DatasetError(f"There is no folder {folder}.")
+    parts = chip_folders(folder)
     if not parts:
         raise DatasetError(
             f"{folder} holds no {MANIFEST_NAME}, and neither do its subfolders. "
             "Make chips with: sarseg tile SCENE --labels LABELS -o FOLDER"
         )
-    return parts
+    return {part: read_manifest(folder / part) for part in parts}
 
 
 def _check_agreement(
@@ -110,16 +134,29 @@ def _check_agreement(
         ("classes", first.classes, manifest.classes),
         ("bands", first.bands, manifest.bands),
         ("chip sizes", first.size, manifest.size),
+        ("filters", first.filters, manifest.filters),
     ):
         if one != other:
             raise DatasetError(
                 f"{folder / first_part} and {folder / part} have different {what}: "
                 f"{_brief(one)} and {_brief(other)}. Tile all scenes with the same "
-                "--classes, --bands and --size to train on them together."
+                "--classes, --bands, --size and filters to train on them together."
             )
 
 
+def _pixel_size(manifests: Iterable[Manifest]) -> float | None:
+    known = [
+        scene.pixel_size
+        for manifest in manifests
+        for scene in manifest.scenes
+        if scene.pixel_size is not None
+    ]
+    return median(known) if known else None
+
+
 def _brief(value: object) -> str:
+    if isinstance(value, Filters):
+        return value.model_dump_json(exclude_none=True)
     if not isinstance(value, tuple):
         return str(value)
     names = (f"{v.id} {v.name}" if isinstance(v, LandCoverClass) else str(v) for v in value)

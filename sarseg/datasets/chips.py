@@ -23,9 +23,17 @@ from sarseg.datasets.output_folder import (
 from sarseg.datasets.sample import Split
 from sarseg.datasets.split_raster import SplitRaster
 from sarseg.errors import InputError, OutputError, UsageError
+from sarseg.filters.chain import NO_FILTERS, Filters
+from sarseg.filters.looks import scene_looks
+from sarseg.filters.window import filtered_window
+from sarseg.scenes.auxiliary import is_auxiliary
 from sarseg.scenes.georeference import Georeference, quietly_georeferenced
+from sarseg.scenes.ground import pixel_size
 from sarseg.scenes.labels import LabelRaster
+from sarseg.scenes.location import shown, stem
+from sarseg.scenes.radiometry import from_intensity, of_backscatter
 from sarseg.scenes.reader import Scene
+from sarseg.scenes.reading import DEFAULT, Reading
 from sarseg.scenes.unit import UNIT_TAG, Unit
 from sarseg.scenes.window import Window
 
@@ -41,11 +49,15 @@ class ChipPlace:
 
 @dataclass(frozen=True)
 class TilingSummary:
-    """What was written: the manifest, the number of images, and of chips dropped as all nodata."""
+    """What was written: the manifest, the number of images, and of chips dropped as all nodata.
+
+    ``doubts`` are sentences about what a person should know of the scene's numbers.
+    """
 
     manifest: Manifest
     images: int
     dropped: int
+    doubts: tuple[str, ...]
 
 
 def chip_starts(length: int, size: int, overlap: int) -> list[int]:
@@ -80,8 +92,8 @@ def write_chips(
     *,
     size: int,
     overlap: int = 0,
-    bands: Sequence[str] | None = None,
-    unit: Unit | None = None,
+    reading: Reading = DEFAULT,
+    filters: Filters = NO_FILTERS,
     labels: Path | None = None,
     split: Path | None = None,
     class_names: Path | None = None,
@@ -91,18 +103,19 @@ def write_chips(
 ) -> TilingSummary:
     """Cut the scene in ``files`` into chips of ``size`` x ``size`` pixels in the folder ``output``.
 
-    Images are float32 in the scene's own unit, NaN where invalid. Labels are class ids, 255 where
-    a pixel is unlabelled, invalid in the scene, or of another split: a chip has one label file for
-    each split in which it has labelled pixels. Without ``split`` all labels are for training; a
-    chip without labelled pixels is listed as ``unlabelled``. ``ignore`` are label values that mean
-    unlabelled besides the raster's nodata tag.
+    Images are float32 in the scene's own unit, after ``filters``, NaN where invalid; looks that
+    the filters lack are estimated from the scene. Labels are class ids, 255 where a pixel is
+    unlabelled, invalid in the scene, or of another split: a chip has one label file for each split
+    in which it has labelled pixels. Without ``split`` all labels are for training; a chip without
+    labelled pixels is listed as ``unlabelled``. ``ignore`` are label values that mean unlabelled
+    besides the raster's nodata tag.
 
     Raises UsageError, InputError or OutputError; then nothing is left behind.
     """
     _check_options(size, overlap, labels, split, class_names, ignore)
     check_output_folder(output, overwrite=overwrite)
     with ExitStack() as stack:
-        scene = stack.enter_context(Scene.open(files, bands=bands, unit=unit))
+        scene = stack.enter_context(Scene.open(files, reading))
         inputs = [*scene.files, *(path for path in (labels, split) if path is not None)]
         _check_inputs_outside(output, inputs)
         label_raster = split_raster = None
@@ -112,8 +125,10 @@ def write_chips(
             )
         if split is not None:
             split_raster = stack.enter_context(SplitRaster(split, scene.georeference))
+        if filters.needs_looks:
+            filters = filters.with_looks(scene_looks(scene))
         folder = stack.enter_context(replacing_folder(output))
-        cutter = _Cutter(scene, files, label_raster, split_raster, folder)
+        cutter = _Cutter(scene, files, label_raster, split_raster, filters, folder)
         places = list(chip_places(scene.height, scene.width, size, overlap))
         for done, place in enumerate(places, start=1):
             cutter.cut(place)
@@ -131,12 +146,14 @@ class _Cutter:
         files: Sequence[str],
         labels: LabelRaster | None,
         split: SplitRaster | None,
+        filters: Filters,
         folder: Path,
     ) -> None:
         self._scene, self._files = scene, files
         self._labels, self._split = labels, split
+        self._filters = filters
         self._folder = folder
-        self._stem = re.sub(r"[^\w.-]+", "_", Path(files[0]).stem)
+        self._stem = re.sub(r"[^\w.-]+", "_", stem(files[0]))
         self._chips: list[ChipRecord] = []
         self._pixels: defaultdict[Split, Counter[int]] = defaultdict(Counter)
         self._images = self._dropped = 0
@@ -146,7 +163,7 @@ class _Cutter:
         """Write the chip at ``place``, with a label file for each split it has labels of."""
         scene, size = self._scene, place.window.height
         window = place.window.within(scene.height, scene.width)
-        values, valid = scene.read(window, range(len(scene.bands)))
+        values, valid = self._read(window)
         if not valid.any():
             self._dropped += 1
             return
@@ -171,6 +188,17 @@ class _Cutter:
             self._pixels[split].update(_count(ids[fresh]))
         if not ids_of_splits:
             self._record(image_path, None, "unlabelled", window, {})
+
+    def _read(self, window: Window) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """All bands, filtered, in the scene's unit, and validity."""
+        scene, bands = self._scene, range(len(self._scene.bands))
+        if self._filters == NO_FILTERS:
+            return scene.read(window, bands)
+        linear, valid = filtered_window(scene, window, bands, self._filters)
+        auxiliary = [is_auxiliary(band) for band in scene.bands]
+        return of_backscatter(
+            lambda each: from_intensity(each, scene.unit), linear, auxiliary
+        ), valid
 
     def _record(
         self, image: str, label: str | None, split: Split, window: Window, pixels: dict[int, int]
@@ -221,15 +249,17 @@ class _Cutter:
             classes=complete_legend(sorted(occurring | {entry.id for entry in named}), named),
             bands=scene.bands,
             unit=scene.unit,
+            filters=self._filters,
             size=size,
             overlap=overlap,
             scenes=(
                 SceneRecord(
                     name=self._stem,
-                    files=tuple(self._files),
+                    files=tuple(map(shown, self._files)),
                     height=scene.height,
                     width=scene.width,
                     crs=crs.to_string() if crs is not None else None,
+                    pixel_size=pixel_size(scene.georeference),
                 ),
             ),
             pixels={
@@ -240,7 +270,7 @@ class _Cutter:
             chips=tuple(self._chips),
         )
         manifest.write(self._folder)
-        return TilingSummary(manifest, self._images, self._dropped)
+        return TilingSummary(manifest, self._images, self._dropped, scene.doubts)
 
 
 def _check_options(

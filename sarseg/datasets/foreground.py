@@ -9,6 +9,7 @@ import numpy as np
 from sarseg.classes import LandCoverClass
 from sarseg.datasets.sample import IGNORE, ChipData, ChipRef, ChipSource, Split
 from sarseg.errors import DatasetError
+from sarseg.filters.chain import Filters
 
 _GREY = (190, 190, 190)
 
@@ -44,6 +45,16 @@ class OneAgainstRest:
     def tile_size(self) -> int:
         """Rows, and columns, of every chip."""
         return self._source.tile_size
+
+    @property
+    def filters(self) -> Filters:
+        """What the source's chips have gone through already."""
+        return self._source.filters
+
+    @property
+    def pixel_size(self) -> float | None:
+        """The source's pixel size in metres."""
+        return self._source.pixel_size
 
     @property
     def splits(self) -> Mapping[Split, Sequence[ChipRef]]:

@@ -21,7 +21,8 @@ from sarseg.classes import LandCoverClass
 from sarseg.datasets.raster import read_raster
 from sarseg.datasets.sample import ChipData, ChipRef, Split
 from sarseg.errors import DatasetError
-from sarseg.filters.radiometry import to_intensity
+from sarseg.filters.chain import NO_FILTERS, Filters
+from sarseg.scenes.radiometry import to_intensity
 
 DATA_VARIABLE = "SARSEG_DATA"
 """Environment variable: a folder that is, or holds, the published datasets."""
@@ -111,6 +112,16 @@ class FusarSource:
     release: FusarRelease
     tile_size: int
     splits: Mapping[Split, Sequence[ChipRef]]
+
+    @property
+    def filters(self) -> Filters:
+        """None: the tiles come as they are."""
+        return NO_FILTERS
+
+    @property
+    def pixel_size(self) -> float | None:
+        """Not known: the tiles have no georeferencing."""
+        return None
 
     @classmethod
     def find(cls, release: FusarRelease, data: Path | None = None) -> Self:

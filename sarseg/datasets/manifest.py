@@ -11,6 +11,7 @@ from pydantic import (
     ConfigDict,
     Field,
     NonNegativeInt,
+    PositiveFloat,
     PositiveInt,
     ValidationError,
     model_validator,
@@ -19,6 +20,7 @@ from pydantic import (
 from sarseg.classes import LandCoverClass
 from sarseg.datasets.sample import Split
 from sarseg.errors import DatasetError
+from sarseg.filters.chain import NO_FILTERS, Filters
 from sarseg.scenes.unit import Unit
 
 MANIFEST_NAME = "chips.json"
@@ -48,13 +50,17 @@ class _Record(BaseModel):
 
 
 class SceneRecord(_Record):
-    """A scene that chips were cut from: its files as the user named them, rows and columns."""
+    """A scene that chips were cut from: its files as the user named them, rows and columns.
+
+    ``pixel_size`` is the side of a pixel on the ground in metres, where that is known.
+    """
 
     name: str
     files: tuple[str, ...] = Field(min_length=1)
     height: PositiveInt
     width: PositiveInt
     crs: str | None
+    pixel_size: PositiveFloat | None = None
 
 
 class ChipWindow(_Record):
@@ -94,7 +100,8 @@ class ChipRecord(_Record):
 class Manifest(_Record):
     """What a folder of chips holds.
 
-    ``unit`` is what the numbers of the images are; ``size`` the rows and columns of every chip;
+    ``unit`` is what the numbers of the images are; ``filters`` what they have gone through;
+    ``size`` the rows and columns of every chip;
     ``overlap`` the pixels that neighbours share; ``pixels`` counts, for each split, the labelled
     pixels by class id, each pixel of a scene once.
     """
@@ -104,6 +111,7 @@ class Manifest(_Record):
     classes: tuple[LandCoverClass, ...]
     bands: tuple[str, ...] = Field(min_length=1)
     unit: Unit
+    filters: Filters = NO_FILTERS
     size: PositiveInt
     overlap: NonNegativeInt
     scenes: tuple[SceneRecord, ...]

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sarseg.classes import NODATA, LandCoverClass
+from sarseg.filters.chain import Filters
 from sarseg.scenes.unit import Unit
 
 Split = Literal["train", "validation", "test", "unlabelled"]
@@ -34,7 +35,8 @@ class ChipRef:
 class ChipData:
     """One chip, ready for a Preparation.
 
-    ``intensity`` is float32 (bands, rows, cols), linear, >= 0, and 0 where ``valid`` is False;
+    ``intensity`` is float32 (bands, rows, cols), linear, >= 0 (auxiliary bands: whatever they
+    measure), and 0 where ``valid`` is False;
     ``valid`` is bool (rows, cols); ``labels`` is uint8 (rows, cols) and holds the *index* of the
     class in its source's ``classes`` (0..K-1), or IGNORE.
     """
@@ -69,6 +71,16 @@ class ChipSource(Protocol):
     @property
     def tile_size(self) -> int:
         """Rows, and columns, of every chip."""
+        ...
+
+    @property
+    def filters(self) -> Filters:
+        """What the chips have gone through already."""
+        ...
+
+    @property
+    def pixel_size(self) -> float | None:
+        """Side of a pixel on the ground in metres, None where that is not known."""
         ...
 
     @property

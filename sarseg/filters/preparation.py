@@ -4,48 +4,31 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from sarseg.errors import InputError
-from sarseg.filters.despeckle import Lee
-from sarseg.filters.radiometry import Quantity, to_intensity, to_quantity
-from sarseg.filters.statistics import BandMoments, BandScaling
+from sarseg.filters.chain import NO_FILTERS, Filters
+from sarseg.filters.despeckle import Despeckle, Lee
+from sarseg.filters.statistics import BandHistogram, BandScaling
+from sarseg.filters.window import filtered_window
+from sarseg.scenes.auxiliary import is_auxiliary
+from sarseg.scenes.radiometry import Quantity, of_backscatter, to_quantity
 from sarseg.scenes.reader import Scene
 from sarseg.scenes.window import Window
 
 
-class Preparation(BaseModel):
-    """Despeckle, decibels (or amplitude), scaling by the training set's statistics, clipping.
+class Preparation(Filters):
+    """Filters, decibels (or amplitude), scaling by the training set's statistics, clipping.
 
     ``quantity`` is what is scaled, and what ``scaling``, one entry a model slot, is in; ``clip`` is
-    in standard deviations. Stored in the model file, so that what was trained on is what is
-    predicted on.
+    in spreads. Auxiliary bands are neither filtered nor turned into decibels. Stored in the model
+    file, so that what was trained on is what is predicted on.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    despeckle: Lee | None = Lee()
+    despeckle: Despeckle | None = Lee()
     quantity: Quantity = "db"
     scaling: tuple[BandScaling, ...] = Field(min_length=1)
     clip: float = Field(default=5.0, gt=0.0, allow_inf_nan=False)
-
-    @property
-    def margin(self) -> int:
-        """Pixels needed on every side of a window for a result that does not depend on it."""
-        return self.despeckle.margin if self.despeckle else 0
-
-    def apply(
-        self,
-        intensity: NDArray[np.float32],
-        valid: NDArray[np.bool_],
-        slots: Sequence[int] | None = None,
-    ) -> NDArray[np.float32]:
-        """Scaled bands (C, h, w) in ``[-clip, clip]`` from linear ``intensity`` (C, h, w).
-
-        ``slots`` says which model slot each band fills (default: band i slot i). Pixels where
-        ``valid`` (h, w) is False become 0, the training mean.
-        """
-        return self.scaled(levels(intensity, valid, self.despeckle, self.quantity), valid, slots)
 
     def scaled(
         self,
@@ -53,27 +36,32 @@ class Preparation(BaseModel):
         valid: NDArray[np.bool_],
         slots: Sequence[int] | None = None,
     ) -> NDArray[np.float32]:
-        """The last step of ``apply`` alone, from despeckled ``levels`` (C, h, w)."""
+        """Scaled bands (C, h, w) in ``[-clip, clip]`` from ``levels`` (C, h, w).
+
+        ``slots`` says which model slot each band fills (default: band i slot i). Pixels where
+        ``valid`` (h, w) is False become 0, the training set's centre.
+        """
         filled = range(len(levels)) if slots is None else slots
         chosen = [self.scaling[slot] for slot in filled]
-        mean = np.array([band.mean for band in chosen], np.float32)[:, None, None]
-        std = np.array([band.std for band in chosen], np.float32)[:, None, None]
-        scaled = np.clip((levels - mean) / std, -self.clip, self.clip)
+        centre = np.array([band.centre for band in chosen], np.float32)[:, None, None]
+        spread = np.array([band.spread for band in chosen], np.float32)[:, None, None]
+        scaled = np.clip((levels - centre) / spread, -self.clip, self.clip)
         return np.where(valid, scaled, np.float32(0.0))
 
 
 def levels(
-    intensity: NDArray[np.float32],
-    valid: NDArray[np.bool_],
-    despeckle: Lee | None,
-    quantity: Quantity = "db",
+    linear: NDArray[np.float32], auxiliary: Sequence[bool], quantity: Quantity
 ) -> NDArray[np.float32]:
-    """Linear ``intensity`` (C, h, w), despeckled, as ``quantity``."""
-    return to_quantity(despeckle(intensity, valid) if despeckle else intensity, quantity)
+    """What is scaled: linear intensity (C, h, w) as ``quantity``, ``auxiliary`` bands unchanged."""
+    return of_backscatter(lambda bands: to_quantity(bands, quantity), linear, auxiliary)
 
 
 def prepare_window(
-    scene: Scene, window: Window, preparation: Preparation, picks: Sequence[int | None]
+    scene: Scene,
+    window: Window,
+    preparation: Preparation,
+    picks: Sequence[int | None],
+    device: str = "cpu",
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Prepared bands (len(picks), h, w) of ``window``, and validity (h, w).
 
@@ -85,7 +73,7 @@ def prepare_window(
     rows = _mirrored(window.row, window.height, scene.height)
     cols = _mirrored(window.col, window.width, scene.width)
     source = Window(int(rows.min()), int(cols.min()), int(np.ptp(rows)) + 1, int(np.ptp(cols)) + 1)
-    bands, valid = _prepare_within(scene, source, preparation, picks)
+    bands, valid = _prepare_within(scene, source, preparation, picks, device)
     rows, cols = rows - source.row, cols - source.col
     inside_rows = _inside(window.row, window.height, scene.height)
     inside_cols = _inside(window.col, window.width, scene.width)
@@ -96,75 +84,61 @@ def prepare_window(
 def scene_scaling(
     scene: Scene,
     picks: Sequence[int | None],
-    despeckle: Lee | None = None,
+    filters: Filters = NO_FILTERS,
     quantity: Quantity = "db",
+    device: str = "cpu",
 ) -> tuple[BandScaling, ...]:
-    """Mean and standard deviation of the whole scene's ``quantity``, one entry a model slot.
+    """Centre and spread of the whole scene's ``quantity``, one entry a model slot.
 
     For scenes without calibration, whose numbers have another offset than the training set's.
-    Despeckled as the model's Preparation does it, read once strip by strip. Slots without a band
-    get mean 0, std 1.
+    Filtered as the model's Preparation does it, read once strip by strip. Slots without a band
+    get centre 0, spread 1.
 
     Raises InputError where the scene has no valid pixel.
     """
     bands = [pick for pick in picks if pick is not None]
-    moments = BandMoments(len(bands))
+    histogram = BandHistogram(len(bands))
     for strip in scene.strips():
-        despeckled, valid = _levels_within(scene, strip, bands, despeckle, quantity)
-        moments.add(despeckled[:, valid])
-    if not moments.count:
+        found, valid = _levels_within(scene, strip, bands, filters, quantity, device)
+        histogram.add(found[:, valid])
+    if not histogram.count:
         raise InputError(f"{scene.name} has no valid pixel: its statistics cannot be measured.")
-    measured = iter(moments.scaling())
-    unfilled = BandScaling(mean=0.0, std=1.0)
+    measured = iter(histogram.scaling(_auxiliary(scene, bands)))
+    unfilled = BandScaling(centre=0.0, spread=1.0)
     return tuple(unfilled if pick is None else next(measured) for pick in picks)
 
 
-def scene_medians(
-    scene: Scene, picks: Sequence[int | None], quantity: Quantity = "db"
-) -> tuple[float | None, ...]:
-    """Median ``quantity`` of samples spread over the scene, one entry a model slot.
-
-    None where a slot has no band or no sample is valid. Cheap: a few windows are read.
-    """
-    bands = [pick for pick in picks if pick is not None]
-    samples = [
-        to_quantity(to_intensity(values[:, valid], scene.unit), quantity)
-        for values, valid in scene.samples(bands)
-    ]
-    sampled = np.concatenate(samples, axis=1)
-    if not sampled.shape[1]:
-        return tuple(None for _ in picks)
-    medians = iter(np.median(sampled, axis=1))
-    return tuple(None if pick is None else float(next(medians)) for pick in picks)
-
-
 def _prepare_within(
-    scene: Scene, window: Window, preparation: Preparation, picks: Sequence[int | None]
+    scene: Scene,
+    window: Window,
+    preparation: Preparation,
+    picks: Sequence[int | None],
+    device: str,
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Prepared bands and validity of a window that lies within the scene."""
     slots = [slot for slot, pick in enumerate(picks) if pick is not None]
     filled = [pick for pick in picks if pick is not None]
-    despeckled, valid = _levels_within(
-        scene, window, filled, preparation.despeckle, preparation.quantity
-    )
+    found, valid = _levels_within(scene, window, filled, preparation, preparation.quantity, device)
     bands = np.zeros((len(picks), window.height, window.width), np.float32)
-    bands[slots] = preparation.scaled(despeckled, valid, slots)
+    bands[slots] = preparation.scaled(found, valid, slots)
     return bands, valid
 
 
 def _levels_within(
-    scene: Scene, window: Window, bands: Sequence[int], despeckle: Lee | None, quantity: Quantity
+    scene: Scene,
+    window: Window,
+    bands: Sequence[int],
+    filters: Filters,
+    quantity: Quantity,
+    device: str,
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Despeckled ``quantity`` (C, h, w) and validity (h, w) of a window within the scene.
+    """``levels`` (C, h, w) and validity (h, w) of a window within the scene."""
+    linear, valid = filtered_window(scene, window, bands, filters, device)
+    return levels(linear, _auxiliary(scene, bands), quantity), valid
 
-    The filter's margin is read too, where the scene has it, and cut off again.
-    """
-    margin = despeckle.margin if despeckle else 0
-    source = window.padded(margin).within(scene.height, scene.width)
-    values, valid = scene.read(source, bands)
-    despeckled = levels(to_intensity(values, scene.unit), valid, despeckle, quantity)
-    inner = window.slices_in(source)
-    return despeckled[:, *inner], valid[inner]
+
+def _auxiliary(scene: Scene, bands: Sequence[int]) -> tuple[bool, ...]:
+    return tuple(is_auxiliary(scene.bands[band]) for band in bands)
 
 
 def _mirrored(start: int, length: int, size: int) -> NDArray[np.intp]:

@@ -20,12 +20,13 @@ class ModelCard(BaseModel):
     """Everything ``predict`` must know beside the weights, and where the model came from.
 
     Channel ``k`` of the logits is ``classes[k]``; band ``i`` of the input is ``inputs.slots[i]``,
-    scaled by ``preparation.scaling[i]``.
+    scaled by ``preparation.scaling[i]``. ``pixel_size`` is that of the training data in metres,
+    where it was known.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    format_version: Literal[1] = 1
+    format_version: Literal[2] = 2
     backbone: str
     backbone_sha256: str
     method: str
@@ -36,6 +37,7 @@ class ModelCard(BaseModel):
     inputs: BandInputs
     preparation: Preparation
     tile_size: int = Field(gt=0, multiple_of=16)
+    pixel_size: float | None = Field(default=None, gt=0)
     training: dict[str, Any] = Field(default_factory=dict)
     metrics: dict[str, float] = Field(default_factory=dict)
     versions: dict[str, str] = Field(default_factory=library_versions)

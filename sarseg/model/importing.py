@@ -45,8 +45,8 @@ ANY_BAND = ("VV", "HH", "VH", "HV", "SAR")
 """What fills the three channels of a model made for grey images, best first."""
 
 _IMAGE_SCALING = tuple(
-    BandScaling(mean=mean, std=std)
-    for mean, std in ((123.675, 58.395), (116.28, 57.12), (103.53, 57.375))
+    BandScaling(centre=mean, spread=deviation)
+    for mean, deviation in ((123.675, 58.395), (116.28, 57.12), (103.53, 57.375))
 )
 """Mean and standard deviation of ImageNet's channels, 0..255, by which SAM scales its input."""
 

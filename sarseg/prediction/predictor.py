@@ -7,7 +7,6 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import rasterio
@@ -20,28 +19,17 @@ from sarseg.errors import InputError, ModelError, UsageError
 from sarseg.filters.preparation import (
     Preparation,
     prepare_window,
-    scene_medians,
     scene_scaling,
 )
-from sarseg.filters.radiometry import Quantity
-from sarseg.model.bands import select_bands
 from sarseg.model.card import ModelCard
 from sarseg.model.file import LoadedModel
 from sarseg.prediction.blend import RowBlender
 from sarseg.prediction.boxes import Boxes, BoxSource, check_prompts
+from sarseg.prediction.fit import ScalingSource, bands_used, picks_of
 from sarseg.prediction.tiles import TileGrid
 from sarseg.scenes.landcover import LandCoverWriter
 from sarseg.scenes.reader import Scene
 from sarseg.scenes.window import Window
-
-ScalingSource = Literal["model", "scene"]
-"""Whose statistics scale the decibels: those of the training set, or the scene's own."""
-
-_UNLIKE_TRAINING: dict[Quantity, float] = {"db": 3.0, "amplitude": 2.0}
-"""Standard deviations between a scene's median and the training mean that call for a warning.
-
-Of the amplitudes 0 to 255 that images hold, two leave out what is near zero, as sigma0 is.
-"""
 
 _SMALLEST_CACHE = 64 * 2**20
 _LARGEST_BLOCK = 512  # rows of a GeoTIFF block, as usual
@@ -86,37 +74,6 @@ class _Tile:
         return not self.skipped and self.boxes is not None and not len(self.boxes)
 
 
-def bands_used(scene: Scene, card: ModelCard) -> tuple[str, ...]:
-    """The scene's bands that the model takes, in its order.
-
-    Raises ModelError where they do not fit.
-    """
-    return tuple(scene.bands[pick] for pick in _picks(scene, card) if pick is not None)
-
-
-def doubts(scene: Scene, card: ModelCard, scaling: ScalingSource) -> Iterator[str]:
-    """Sentences about what a person should check before trusting the map; reads a few samples."""
-    if scaling == "scene":
-        return
-    picks = _picks(scene, card)
-    quantity = card.preparation.quantity
-    unit = {"db": " dB", "amplitude": ""}[quantity]
-    medians = scene_medians(scene, picks, quantity)
-    told = set()  # a band may fill several slots
-    for pick, median, trained in zip(picks, medians, card.preparation.scaling, strict=True):
-        if pick is None or median is None or pick in told:
-            continue
-        if abs(median - trained.mean) > _UNLIKE_TRAINING[quantity] * trained.std:
-            told.add(pick)
-            guess = " by guess," if scene.unit_guessed else ","
-            yield (
-                f"{scene.bands[pick]} of {scene.name}, read as {scene.unit}{guess} has a median of "
-                f"{median:.1f}{unit}, far from the {trained.mean:.1f}{unit} (standard deviation "
-                f"{trained.std:.1f}{unit}) of the training data. If the scene is not calibrated, "
-                "use --scaling scene; if the numbers are something else, say so with --input-unit."
-            )
-
-
 def predict_scene(
     scene: Scene,
     model: LoadedModel,
@@ -148,7 +105,7 @@ def predict_scene(
     """
     started = time.monotonic()
     card = model.card
-    picks = _picks(scene, card)
+    picks = picks_of(scene, card)
     check_prompts(card, boxes)
     if batch_size < 1:
         raise UsageError(f"The batch size is {batch_size}: choose 1 or more.")
@@ -176,10 +133,18 @@ def predict_scene(
         ) as writer,
         _tile_boxes(boxes, scene, card) as boxes_in,
     ):
-        preparation = _preparation(scene, card, picks, scaling)
+        preparation = _preparation(scene, card, picks, scaling, model.device)
+
+        def prepared(window: Window) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+            return prepare_window(scene, window, preparation, picks, model.device)
+
         blender = RowBlender(len(card.classes), grid)
         tiles = (
-            _Tile(window, *prepare_window(scene, window, preparation, picks), boxes_in(window))
+            _Tile(
+                window,
+                *prepare_window(scene, window, preparation, picks, model.device),
+                boxes_in(window),
+            )
             for window in grid
         )
         segmented = _segmented(tiles, model, batch_size)
@@ -214,10 +179,6 @@ def predict_scene(
     )
 
 
-def _picks(scene: Scene, card: ModelCard) -> tuple[int | None, ...]:
-    return select_bands(card.inputs, scene.bands, scene.name)
-
-
 def _bounded_cache(grid: TileGrid, num_bands: int) -> rasterio.Env:
     """GDAL's block cache with room for the blocks under one row of tiles, and no more.
 
@@ -231,12 +192,16 @@ def _bounded_cache(grid: TileGrid, num_bands: int) -> rasterio.Env:
 
 
 def _preparation(
-    scene: Scene, card: ModelCard, picks: Sequence[int | None], scaling: ScalingSource
+    scene: Scene,
+    card: ModelCard,
+    picks: Sequence[int | None],
+    scaling: ScalingSource,
+    device: str,
 ) -> Preparation:
     if scaling == "model":
         return card.preparation
     own = card.preparation
-    statistics = scene_scaling(scene, picks, own.despeckle, own.quantity)
+    statistics = scene_scaling(scene, picks, own, own.quantity, device)
     return own.model_copy(update={"scaling": statistics})
 
 

@@ -1,6 +1,13 @@
 """Windows of a raster: pure arithmetic on rows and columns."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+
+import numpy as np
+
+_STRIP_PIXELS = 2**22
+_SAMPLE_GRID = 8
+_SAMPLE_SIDE = 128
 
 
 @dataclass(frozen=True)
@@ -51,3 +58,27 @@ class Window:
         """Row and column slices that cut this window out of an array that holds ``outer``."""
         row, col = self.row - outer.row, self.col - outer.col
         return slice(row, row + self.height), slice(col, col + self.width)
+
+
+def strips_of(height: int, width: int, block_height: int) -> Iterator[Window]:
+    """Full-width windows of a few million pixels in row order, of whole blocks where these are not
+    too tall."""
+    rows = max(_STRIP_PIXELS // width, 1)
+    if rows > block_height:
+        rows -= rows % block_height
+    for row in range(0, height, rows):
+        yield Window(row, 0, min(rows, height - row), width)
+
+
+def spread_windows(height: int, width: int) -> Iterator[Window]:
+    """A few windows spread over a raster, which together tell what it is like; all of it where it
+    is small."""
+
+    def starts(length: int) -> list[int]:
+        last = max(length - _SAMPLE_SIDE, 0)
+        count = min(_SAMPLE_GRID, -(-length // _SAMPLE_SIDE))
+        return sorted({round(start) for start in np.linspace(0, last, count)})
+
+    for row in starts(height):
+        for col in starts(width):
+            yield Window(row, col, _SAMPLE_SIDE, _SAMPLE_SIDE).within(height, width)

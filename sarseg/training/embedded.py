@@ -25,10 +25,11 @@ from sarseg.assessment.confusion import scores_by_name
 from sarseg.datasets.augment import drop_bands, random_turn
 from sarseg.datasets.source import IGNORE
 from sarseg.datasets.synthetic import CLASSES, FIRST_TRAINING_SEED, SimulatedScene, simulate
+from sarseg.datasets.synthetic.scene import SPACING_M
 from sarseg.decoders import decoder
 from sarseg.filters.despeckle import Lee
-from sarseg.filters.preparation import Preparation, levels
-from sarseg.filters.statistics import BandMoments, BandScaling
+from sarseg.filters.preparation import Preparation
+from sarseg.filters.statistics import BandHistogram, BandScaling
 from sarseg.model.backbone import (
     EMBEDDED_BACKBONE,
     EMBEDDED_WEIGHTS,
@@ -42,6 +43,7 @@ from sarseg.model.checkpoints import file_sha256
 from sarseg.model.file import EMBEDDED_MODEL, save_model, write_tensors
 from sarseg.model.segmenter import Segmenter
 from sarseg.sam.architecture import architecture
+from sarseg.scenes.radiometry import to_db
 from sarseg.training.data import Example
 from sarseg.training.lightning_module import SegmentationTask
 from sarseg.training.objectives.cross_entropy import CrossEntropy
@@ -102,7 +104,7 @@ def despeckled_scene(seed: int) -> DespeckledScene:
     scene = training_scene(seed)
     intensity = np.stack(list(scene.bands.values()))
     valid = np.isfinite(intensity[0])  # the border is that of the swath, the same in each band
-    prepared = levels(np.where(valid, intensity, 0), valid, DESPECKLE)
+    prepared = to_db(DESPECKLE(np.where(valid, intensity, 0), valid))
     decibels_or_nan = np.where(valid, prepared, np.nan).astype(np.float16)
     return DespeckledScene(decibels_or_nan, class_indices(scene.labels))
 
@@ -114,11 +116,12 @@ def simulate_all(seeds: Sequence[int]) -> list[DespeckledScene]:
 
 
 def scaling_of(scenes: Sequence[DespeckledScene]) -> tuple[BandScaling, ...]:
-    """Mean and standard deviation of the dB of each band over all valid pixels."""
-    moments = BandMoments(len(CO_AND_CROSS_POL))
+    """Centre and spread of the dB of each band over all valid pixels."""
+    histogram = BandHistogram(len(CO_AND_CROSS_POL))
     for scene in scenes:
-        moments.add(scene.decibels[:, np.isfinite(scene.decibels).all(axis=0)])
-    return moments.scaling()
+        valid = np.isfinite(scene.decibels).all(axis=0)
+        histogram.add(scene.decibels[:, valid].astype(np.float32))
+    return histogram.scaling()
 
 
 class SimulatedChips(IterableDataset[Example]):
@@ -303,6 +306,7 @@ def make(recipe: Recipe, folder: Path) -> None:
         inputs=CO_AND_CROSS_POL,
         preparation=preparation,
         tile_size=SIZES.image_size,
+        pixel_size=SPACING_M,
         training={"dataset": "simulated scenes", "recipe": recipe.__dict__},
         metrics=scores_by_name(task.validation_scores[-1], NAMES),
     )

@@ -35,7 +35,14 @@ from sarseg.training.checks import (
     check_trainable,
     doubts,
 )
-from sarseg.training.data import Example, PreparedChips, padded_size, training_statistics
+from sarseg.training.data import (
+    Example,
+    PreparedChips,
+    choose_filters,
+    filters_left,
+    padded_size,
+    training_statistics,
+)
 from sarseg.training.lightning_module import SegmentationTask
 from sarseg.training.objectives import objective
 from sarseg.training.settings import TrainSettings
@@ -96,8 +103,11 @@ def train(
     weights_sha256 = backbone_sha256(settings.backbone, weights)
 
     train_refs = source.splits["train"]
-    scaling, counts = training_statistics(source, train_refs, settings.despeckle)
-    preparation = Preparation(despeckle=settings.despeckle, scaling=scaling)
+    filters = choose_filters(settings.filters, source, train_refs)
+    scaling, counts = training_statistics(source, train_refs, filters_left(source, filters))
+    preparation = Preparation(
+        despeckle=filters.despeckle, frequency=filters.frequency, scaling=scaling
+    )
     labelled = [c.name for c, count in zip(source.classes, counts, strict=True) if count]
     if len(labelled) < 2:
         raise DatasetError(
@@ -159,6 +169,7 @@ def train(
         inputs=inputs,
         preparation=preparation,
         tile_size=size,
+        pixel_size=source.pixel_size,
         training={
             "dataset": source.name,
             "split_digest": source.digest(),

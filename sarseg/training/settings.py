@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from sarseg.filters.despeckle import Lee
+from sarseg.filters.chain import Filters
 
 
 class TrainSettings(BaseModel):
@@ -30,7 +30,8 @@ class TrainSettings(BaseModel):
     decoder_settings: dict[str, Any] = Field(default_factory=dict)
     backbone: str = "vit_t"
     backbone_weights: Path | None = None
-    despeckle: Lee | None = Lee()
+    filters: Filters | None = None
+    """Speckle and frequency filters; None: those that the chips went through, else Lee."""
     epochs: int = Field(default=20, gt=0)
     batch_size: int = Field(default=2, gt=0)
     learning_rate: float = Field(default=2e-4, gt=0, allow_inf_nan=False)

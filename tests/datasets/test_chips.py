@@ -18,6 +18,7 @@ from sarseg.datasets.manifest import Manifest, read_manifest
 from sarseg.datasets.source import IGNORE, open_dataset
 from sarseg.errors import DatasetError, InputError, OutputError, SarsegError, UsageError
 from sarseg.scenes.georeference import Georeference
+from sarseg.scenes.reading import Reading
 from sarseg.scenes.window import Window
 
 pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
@@ -165,7 +166,7 @@ class TestImages:
         values = np.full((1, 8, 8), -10.0, np.float32)
         values[0, 0, 0] = np.nan
         scene = write_scene(tmp_path / "db.tif", values)
-        write_chips([str(scene)], tmp_path / "chips", unit="db", size=8)
+        write_chips([str(scene)], tmp_path / "chips", reading=Reading(unit="db"), size=8)
         source = open_dataset(str(tmp_path / "chips"))
         chip = source.read(source.splits["unlabelled"][0])
         assert not chip.valid[0, 0]
@@ -557,7 +558,7 @@ class TestReading:
         ("changes", "what"),
         [
             ({"size": 8}, "chip sizes"),
-            ({"bands": ["VH"]}, "bands"),
+            ({"reading": Reading(bands=("VH",))}, "bands"),
             ({"ignore": [0, 1]}, "classes"),
         ],
     )
@@ -568,7 +569,7 @@ class TestReading:
         both.mkdir()
         write_chips([str(scene)], both / "a", labels=labels, size=16)
         single = write_raster(tmp_path / "vh.tif", speckle(40, 56, 1), descriptions=("VH",))
-        files = [str(single)] if changes.get("bands") else [str(scene)]
+        files = [str(single)] if "reading" in changes else [str(scene)]
         write_chips(files, both / "b", labels=labels, **{"size": 16} | changes)
         with pytest.raises(DatasetError, match=f"different {what}"):
             open_dataset(str(both))

@@ -51,7 +51,7 @@ def card() -> ModelCard:
         classes=complete_legend([1, 2, 7]),
         inputs=exact_inputs(["VV", "VH"]),
         preparation=Preparation(
-            scaling=(BandScaling(mean=-12, std=3), BandScaling(mean=-19, std=3))
+            scaling=(BandScaling(centre=-12, spread=3), BandScaling(centre=-19, spread=3))
         ),
         tile_size=448,
     )
@@ -158,7 +158,7 @@ def test_a_card_of_another_format_is_refused(
     tmp_path: Path, segmenter: Segmenter, card: ModelCard
 ) -> None:
     path = tmp_path / "model.safetensors"
-    text = card.model_dump_json().replace('"format_version":1', '"format_version":99')
+    text = card.model_dump_json().replace('"format_version":2', '"format_version":99')
     save_file({"x": torch.zeros(1)}, path, metadata={"sarseg": text})
     with pytest.raises(ModelError, match="format_version"):
         load_model(path)
@@ -249,7 +249,7 @@ def test_a_diverged_model_is_not_written(
     [
         ("tile_size", 450),
         ("classes", [{"id": 1, "name": name, "colour": [0, 0, 0]} for name in "ab"]),
-        ("preparation", {"scaling": [{"mean": 0, "std": 1}]}),
+        ("preparation", {"scaling": [{"centre": 0, "spread": 1}]}),
     ],
 )
 def test_a_card_that_contradicts_itself_is_refused(

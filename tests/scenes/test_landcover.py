@@ -1,10 +1,7 @@
-import resource
-import signal
 import subprocess
 import sys
 import textwrap
 import tracemalloc
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -128,16 +125,6 @@ def test_an_output_that_exists_is_kept(tmp_path: Path) -> None:
     write_map(tmp_path / "map.tif", some_classes(9, 9), overwrite=True)
     with rasterio.open(tmp_path / "map.tif") as dataset:
         assert dataset.shape == (9, 9)
-
-
-@pytest.fixture
-def file_size_limit() -> Iterator[Any]:
-    """Files that grow beyond a size fail, as on a full disk."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    signal.signal(signal.SIGXFSZ, handler)
 
 
 @pytest.mark.parametrize("share", [0.3, 0.9, 0.999])

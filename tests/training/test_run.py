@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,13 +17,19 @@ from typer.testing import CliRunner
 from sarseg.adapters import METHODS
 from sarseg.cli import app
 from sarseg.datasets.chips import write_chips
+from sarseg.datasets.manifest import read_manifest
 from sarseg.datasets.synthetic import simulate, write_scene
 from sarseg.decoders import DECODERS
-from sarseg.errors import DatasetError, ModelError, OutputError
-from sarseg.filters.despeckle import Lee
+from sarseg.errors import DatasetError, ModelError, OutputError, UsageError
+from sarseg.filters.chain import NO_FILTERS, Filters
+from sarseg.filters.despeckle import Kuan, Lee
+from sarseg.filters.frequency import FrequencyFilter
 from sarseg.model.file import load_model, trained_state
+from sarseg.prediction.predictor import predict_scene
+from sarseg.scenes.reader import Scene
 from sarseg.training.run import class_weights, train
 from sarseg.training.settings import TrainSettings
+from tests.rasters import speckle, write_raster
 
 
 @pytest.fixture(scope="module")
@@ -76,14 +83,15 @@ def test_equal_seeds_give_equal_models_and_others_do_not(chips: Path, tmp_path: 
 
 def test_scaling_comes_from_labelled_training_pixels_alone(chips: Path, tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
-    train(settings(chips, epochs=1, despeckle=None), path, overwrite=False)
+    train(settings(chips, epochs=1, filters=NO_FILTERS), path, overwrite=False)
     scaling = load_model(path).card.preparation.scaling
     scene = simulate(7, 256, 256)
     known = scene.labels[:, :128] > 0
     for band, found in zip(("VV", "VH"), scaling, strict=True):
         decibels = 10 * np.log10(scene.bands[band][:, :128][known])
-        assert found.mean == pytest.approx(float(decibels.mean()), abs=1e-3)
-        assert found.std == pytest.approx(float(decibels.std()), abs=1e-3)
+        low, centre, high = np.quantile(decibels, [0.158655, 0.5, 0.841345])
+        assert found.centre == pytest.approx(centre, abs=0.01)
+        assert found.spread == pytest.approx((high - low) / 2, abs=0.01)
 
 
 def test_class_weights_by_frequency_leave_absent_classes_out(chips: Path) -> None:
@@ -163,9 +171,66 @@ def test_of_two_classes_the_second_is_mapped_and_this_is_told(tmp_path: Path) ->
     assert "The model will map class 2, the second class of chips" in told[0]
 
 
+def test_chips_that_are_filtered_are_not_filtered_again(chips: Path, tmp_path: Path) -> None:
+    """What `tile` did to the chips is what `predict` will do to scenes."""
+    filters = Filters(despeckle=Lee(size=7, looks=3), frequency=FrequencyFilter(low_pass=0.3))
+    filtered = tmp_path / "filtered"
+    shutil.copytree(chips, filtered)
+    manifest = read_manifest(filtered)
+    manifest.model_copy(update={"filters": filters}).write(filtered)
+    path = tmp_path / "model.safetensors"
+    train(settings(filtered, epochs=1), path, overwrite=False)
+    card = load_model(path).card
+    assert (card.preparation.despeckle, card.preparation.frequency) == (
+        filters.despeckle,
+        filters.frequency,
+    )
+    train(
+        settings(chips, epochs=1, filters=NO_FILTERS), tmp_path / "p.safetensors", overwrite=False
+    )
+    plain = load_model(tmp_path / "p.safetensors").card
+    assert card.preparation.scaling == plain.preparation.scaling  # the same pixels, as they are
+    with pytest.raises(UsageError, match="were filtered when they were made"):
+        train(settings(filtered, filters=NO_FILTERS), tmp_path / "q.safetensors", overwrite=False)
+
+
+def test_looks_are_estimated_from_the_training_chips(chips: Path, tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    train(settings(chips, epochs=1, filters=Filters(despeckle=Kuan())), path, overwrite=False)
+    despeckle = load_model(path).card.preparation.despeckle
+    assert isinstance(despeckle, Kuan)
+    assert despeckle.looks is not None
+    assert 2 < despeckle.looks < 6  # the simulator's four
+
+
+def test_the_model_knows_the_pixels_it_was_trained_on(chips: Path, tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    train(settings(chips, epochs=1), path, overwrite=False)
+    assert load_model(path).card.pixel_size == pytest.approx(3.0, rel=1e-3)
+
+
+def test_auxiliary_bands_go_from_the_scene_into_the_map(tmp_path: Path) -> None:
+    """The class can be told from the angle alone: without it half the pixels would be right."""
+    rows, cols = np.indices((128, 128))
+    angle = np.where(cols < 64, 25.0, 40.0) + rows * 1e-3
+    bands = np.stack([speckle(128, 128), angle]).astype(np.float32)
+    scene = write_raster(tmp_path / "s.tif", bands, descriptions=["VV", "incidence_angle"])
+    labels = write_raster(tmp_path / "labels.tif", (1 + (cols >= 64)).astype(np.uint8))
+    write_chips([str(scene)], tmp_path / "chips", labels=labels, size=64)
+    chosen = settings(tmp_path / "chips", epochs=10, learning_rate=1e-3)
+    train(chosen, tmp_path / "m.safetensors", overwrite=False)
+    model = load_model(tmp_path / "m.safetensors")
+    vv, incidence = model.card.preparation.scaling
+    assert (vv.auxiliary, incidence.auxiliary) == (False, True)
+    with Scene.open([scene]) as opened:
+        predict_scene(opened, model, tmp_path / "map.tif")
+    with rasterio.open(tmp_path / "map.tif") as found:
+        assert (found.read(1) == 1 + (cols >= 64)).mean() > 0.7
+
+
 def test_settings_keep_the_filter_with_its_looks(chips: Path, tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
-    train(settings(chips, epochs=1, despeckle=Lee(looks=2)), path, overwrite=False)
+    train(settings(chips, epochs=1, filters=Filters(despeckle=Lee(looks=2))), path, overwrite=False)
     assert load_model(path).card.preparation.despeckle == Lee(looks=2)
 
 
@@ -234,7 +299,7 @@ def test_bare_fusar_without_data_shows_the_layout(tmp_path: Path) -> None:
         (["--decoder", "box-prompted"], 2, "by --foreground: water, woodland"),
         (["--foreground", "lakes"], 6, "water (1)"),
         (["--set", "method.ratio=1"], 5, "adapter_ratio"),
-        (["--set", "method.adapter_ratio"], 2, "method|decoder.NAME=VALUE"),
+        (["--set", "method.adapter_ratio"], 2, "method|decoder|despeckle.NAME=VALUE"),
         (
             ["--decoder", "box-prompted", "--foreground", "water", "--class-weights", "frequency"],
             2,

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from sarseg.errors import UsageError
-from sarseg.filters.radiometry import to_db, to_intensity
+from sarseg.scenes.radiometry import to_db, to_intensity
 from sarseg.scenes.unit import parse_unit
 
 

@@ -1,5 +1,6 @@
 """How the numbers of a SAR band become linear intensity and decibels."""
 
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import numpy as np
@@ -14,6 +15,7 @@ INTENSITY_FLOOR = 1e-10
 """Smallest intensity that has a logarithm here: -100 dB, far below any sensor's noise."""
 
 _LARGEST = float(np.finfo(np.float32).max)
+_NEPERS_PER_DB = np.log(10.0) / 10.0  # of power; exp() is faster than powers of ten
 
 
 def to_intensity(values: NDArray[np.float32], unit: Unit) -> NDArray[np.float32]:
@@ -22,13 +24,15 @@ def to_intensity(values: NDArray[np.float32], unit: Unit) -> NDArray[np.float32]
     Negative linear values, which noise subtraction leaves behind, hold no power and become 0.
     NaN stays NaN: the caller knows which pixels are valid.
     """
-    wide = values.astype(np.float64)
     with np.errstate(over="ignore", invalid="ignore"):
         if unit == "db":
-            wide = 10.0 ** (wide / 10.0)
+            linear = np.exp(values.astype(np.float64) * _NEPERS_PER_DB)
         elif unit == "amplitude":
-            wide = np.maximum(wide, 0.0) ** 2
-        return np.clip(wide, 0.0, _LARGEST).astype(np.float32)
+            linear = np.maximum(values, 0.0) ** 2
+        else:
+            linear = values
+        clipped: NDArray[np.float32] = np.clip(linear, 0.0, _LARGEST).astype(np.float32, copy=False)
+        return clipped
 
 
 def to_db(intensity: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -40,3 +44,21 @@ def to_db(intensity: NDArray[np.float32]) -> NDArray[np.float32]:
 def to_quantity(intensity: NDArray[np.float32], quantity: Quantity) -> NDArray[np.float32]:
     """Linear ``intensity``, any shape, as ``quantity``."""
     return to_db(intensity) if quantity == "db" else np.sqrt(intensity)
+
+
+def from_intensity(intensity: NDArray[np.float32], unit: Unit) -> NDArray[np.float32]:
+    """Linear ``intensity``, any shape, in ``unit``; undoes ``to_intensity``."""
+    return intensity if unit == "intensity" else to_quantity(intensity, unit)
+
+
+def of_backscatter(
+    convert: Callable[[NDArray[np.float32]], NDArray[np.float32]],
+    bands: NDArray[np.float32],
+    auxiliary: Sequence[bool],
+) -> NDArray[np.float32]:
+    """``bands`` (C, h, w), each that is not ``auxiliary`` (C) as ``convert`` makes it (C, h, w)."""
+    backscatter = ~np.array(auxiliary, bool)
+    converted = bands.copy()
+    if backscatter.any():
+        converted[backscatter] = convert(bands[backscatter])
+    return converted

@@ -1,0 +1,48 @@
+"""What unit a band's numbers look like, where nobody says it."""
+
+import numpy as np
+
+from sarseg.scenes.band import Band
+from sarseg.scenes.unit import Unit
+from sarseg.scenes.window import Window, spread_windows, strips_of
+
+_NEGATIVE_SHARE = 0.1
+"""Part of negative values from which numbers are taken for decibels: power has none but the few
+that noise subtraction leaves, decibels of land and water are nearly all negative."""
+
+_LARGEST_POWER = 2.0
+"""The median of calibrated backscatter, as power, lies far below."""
+
+
+def guess_unit(band: Band) -> Unit | None:
+    """The unit that the numbers of ``band`` look like; None where it holds no data."""
+    spread = [_signs(band, window) for window in spread_windows(band.height, band.width)]
+    positive, negative = (sum(signs) for signs in zip(*spread, strict=True))
+    if positive + negative == 0:  # data may be anywhere: the first that there are decide
+        for window in strips_of(band.height, band.width, band.block_rows):
+            positive, negative = _signs(band, window)
+            if positive + negative:
+                break
+        else:
+            return None
+    share = negative / (positive + negative)
+    return "db" if share > _NEGATIVE_SHARE else band.linear_unit
+
+
+def contradicts(band: Band, unit: Unit) -> bool:
+    """True where the numbers of ``band`` can hardly be in ``unit``: negative power or amplitude, or
+    decibels that have the size of power. Decibels of uncalibrated numbers are all positive, but
+    large."""
+    read = [band.read(window) for window in spread_windows(band.height, band.width)]
+    values = np.concatenate([values[valid & (values != 0)] for values, valid in read])
+    if not values.size:
+        return False
+    negative = float(np.mean(values < 0))
+    if unit == "db":
+        return negative == 0 and float(np.median(values)) < _LARGEST_POWER
+    return negative > _NEGATIVE_SHARE
+
+
+def _signs(band: Band, window: Window) -> tuple[int, int]:
+    values, valid = band.read(window)
+    return int((values[valid] > 0).sum()), int((values[valid] < 0).sum())
