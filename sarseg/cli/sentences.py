@@ -3,6 +3,7 @@
 import signal
 from collections.abc import Callable
 from functools import wraps
+from types import FrameType
 from typing import ParamSpec
 
 import typer
@@ -24,16 +25,27 @@ def in_sentences(command: Callable[Parameters, None]) -> Callable[Parameters, No
 
     @wraps(command)
     def run(*args: Parameters.args, **kwargs: Parameters.kwargs) -> None:
+        stopped = False
+
+        def stop(number: int, frame: FrameType | None) -> None:
+            nonlocal stopped
+            stopped = True
+            raise KeyboardInterrupt
+
         # `kill` and batch systems stop as cleanly as Ctrl-C
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, stop)
         try:
             command(*args, **kwargs)
-        except SarsegError as error:
-            console.fail(str(error))
-            raise typer.Exit(error.exit_code) from error
-        except KeyboardInterrupt as interrupt:
-            left = str(interrupt) or "nothing half-written was left behind."
-            console.fail(f"interrupted; {left}")
-            raise typer.Exit(INTERRUPTED) from interrupt
+        except (Exception, KeyboardInterrupt) as error:
+            # a library that is interrupted while it enters a context may raise its own error after
+            if stopped or isinstance(error, KeyboardInterrupt):
+                told = str(error) if isinstance(error, KeyboardInterrupt) else ""
+                console.fail(f"interrupted; {told or 'nothing half-written was left behind.'}")
+                raise typer.Exit(INTERRUPTED) from error
+            if isinstance(error, SarsegError):
+                console.fail(str(error))
+                raise typer.Exit(error.exit_code) from error
+            raise
 
     return run

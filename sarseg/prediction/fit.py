@@ -76,11 +76,16 @@ def _pixel_doubts(scene: Scene, card: ModelCard) -> Iterator[str]:
     if found is None or card.pixel_size is None:
         return
     if not 1 / _OTHER_PIXELS < found / card.pixel_size < _OTHER_PIXELS:
+        advice = (
+            "Train on such pixels."
+            if found > card.pixel_size
+            else f"Warp the scene (--resolution {card.pixel_size:.3g}, in a metric --to-crs) or "
+            "train on such pixels."
+        )
         yield (
             f"{scene.name} has pixels of {found:.3g} m, the training data had "
             f"{card.pixel_size:.3g} m: what the model knows by its size and texture looks "
-            "different. Warp the scene "
-            f"(--resolution {card.pixel_size:.3g} in a metric CRS) or train on such pixels."
+            f"different. {advice}"
         )
 
 

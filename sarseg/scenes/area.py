@@ -13,11 +13,10 @@ from rasterio.transform import Affine
 from shapely import GeometryType
 
 from sarseg.errors import InputError, UsageError
-from sarseg.scenes.band import Band, Encoding
+from sarseg.scenes.band import Band, DerivedBand
 from sarseg.scenes.georeference import Georeference
 from sarseg.scenes.ground import map_bounds, map_crs
 from sarseg.scenes.shapes import Bounds, place_bounds, read_shapes
-from sarseg.scenes.unit import Unit
 from sarseg.scenes.window import Window
 
 
@@ -49,12 +48,11 @@ def limited(
     )
 
 
-class ClippedBand(Band):
+class ClippedBand(DerivedBand):
     """A window of a band."""
 
     def __init__(self, band: Band, cut: Window) -> None:
-        self.meaning = band.meaning
-        self._band = band
+        super().__init__(band)
         self._cut = cut
 
     @property
@@ -64,26 +62,6 @@ class ClippedBand(Band):
     @property
     def width(self) -> int:
         return self._cut.width
-
-    @property
-    def place(self) -> str:
-        return self._band.place
-
-    @property
-    def files(self) -> tuple[str, ...]:
-        return self._band.files
-
-    @property
-    def block_rows(self) -> int:
-        return self._band.block_rows
-
-    @property
-    def linear_unit(self) -> Unit:
-        return self._band.linear_unit
-
-    @property
-    def encoding(self) -> Encoding:
-        return self._band.encoding
 
     def read(self, window: Window) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         return self._band.read(_shifted(window, self._cut))

@@ -110,6 +110,42 @@ class Band(ABC):
         """
 
 
+class DerivedBand(Band):
+    """A band made of another one, like it in all that is not said otherwise."""
+
+    def __init__(self, band: Band) -> None:
+        self.meaning = band.meaning
+        self._band = band
+
+    @property
+    def height(self) -> int:
+        return self._band.height
+
+    @property
+    def width(self) -> int:
+        return self._band.width
+
+    @property
+    def place(self) -> str:
+        return self._band.place
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        return self._band.files
+
+    @property
+    def block_rows(self) -> int:
+        return self._band.block_rows
+
+    @property
+    def linear_unit(self) -> Unit:
+        return self._band.linear_unit
+
+    @property
+    def encoding(self) -> Encoding:
+        return self._band.encoding
+
+
 class RasterBand(Band):
     """A band of a raster file.
 

@@ -17,12 +17,11 @@ from rasterio.errors import CRSError as RasterioCRSError
 from rasterio.transform import Affine
 
 from sarseg.errors import InputError, UsageError
-from sarseg.scenes.band import Band, Encoding
+from sarseg.scenes.band import Band, DerivedBand
 from sarseg.scenes.georeference import Georeference
 from sarseg.scenes.ground import map_crs, misplacement, pixel_grid, to_map, to_pixels, unrolled
 from sarseg.scenes.radiometry import to_intensity, to_quantity
 from sarseg.scenes.resampling import Lattice, average, nearest
-from sarseg.scenes.unit import Unit
 from sarseg.scenes.window import Window
 
 TERRAIN_NOTE = (
@@ -154,7 +153,7 @@ class _Warp:
         return Lattice(found.reshape(corners.shape), top, left, step)
 
 
-class WarpedBand(Band):
+class WarpedBand(DerivedBand):
     """A band on another grid.
 
     Bilinear where the grid is about as fine as the source or finer; where it is coarser, the mean
@@ -162,8 +161,7 @@ class WarpedBand(Band):
     """
 
     def __init__(self, band: Band, warp: _Warp) -> None:
-        self.meaning = band.meaning
-        self._band = band
+        super().__init__(band)
         self._warp = warp
 
     @property
@@ -175,24 +173,8 @@ class WarpedBand(Band):
         return self._warp.grid.width
 
     @property
-    def place(self) -> str:
-        return self._band.place
-
-    @property
-    def files(self) -> tuple[str, ...]:
-        return self._band.files
-
-    @property
     def block_rows(self) -> int:
         return 1
-
-    @property
-    def linear_unit(self) -> Unit:
-        return self._band.linear_unit
-
-    @property
-    def encoding(self) -> Encoding:
-        return self._band.encoding
 
     def read(self, window: Window) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         values = np.zeros((window.height, window.width), np.float32)

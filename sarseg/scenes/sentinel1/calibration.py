@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from sarseg.scenes.band import Band, Encoding, Meaning, RasterBand
+from sarseg.scenes.band import DerivedBand, Encoding, Meaning, RasterBand
 from sarseg.scenes.sentinel1.lookup import Noise, VectorTable
 from sarseg.scenes.unit import Calibration, Unit
 from sarseg.scenes.window import Window
@@ -18,7 +18,7 @@ _SHARE_OF_NOISE = 0.01
 """Part of the noise, -20 dB of it, below which a power tells nothing."""
 
 
-class CalibratedBand(Band):
+class CalibratedBand(DerivedBand):
     """Backscatter: (DN² - noise) / A², in linear intensity, of an image of DN, or of complex
     numbers, whose amplitude counts.
 
@@ -40,33 +40,17 @@ class CalibratedBand(Band):
         """``image`` is named by its polarisation. ``noise`` is None where the processor has
         subtracted it. ``files`` are those that ``image`` and the tables come from.
         """
+        super().__init__(image)
         self.meaning = Meaning(
             image.meaning.name, unit="intensity", unit_source="product", calibration=calibration
         )
-        self._image = image
         self._gain = gain
         self._noise = noise
         self._files = tuple(files)
 
     @property
-    def height(self) -> int:
-        return self._image.height
-
-    @property
-    def width(self) -> int:
-        return self._image.width
-
-    @property
-    def place(self) -> str:
-        return self._image.place
-
-    @property
     def files(self) -> tuple[str, ...]:
         return self._files
-
-    @property
-    def block_rows(self) -> int:
-        return self._image.block_rows
 
     @property
     def linear_unit(self) -> Unit:
@@ -74,7 +58,7 @@ class CalibratedBand(Band):
 
     @property
     def encoding(self) -> Encoding:
-        return replace(self._image.encoding, format="Sentinel-1 product (SAFE)")
+        return replace(self._band.encoding, format="Sentinel-1 product (SAFE)")
 
     @property
     def doubt(self) -> str | None:
@@ -86,7 +70,7 @@ class CalibratedBand(Band):
         )
 
     def read(self, window: Window) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        amplitude, valid = self._image.read(window)
+        amplitude, valid = self._band.read(window)
         power = np.square(amplitude, dtype=np.float64)
         if self._noise is not None and self._noise.calibrated:
             noise = self._noise.at(window)
