@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     from sarseg.filters.despeckle.multitemporal import Quegan
     from sarseg.scenes.reader import Scene
 
+HARDLY_SPECKLED = 50.0
+"""Looks from which on speckle makes up less than 0.6 dB."""
+
 MULTITEMPORAL = "quegan"
 """The filter that takes all scenes at once."""
 
@@ -126,6 +129,11 @@ def _with_looks(step: "Despeckle", scene: "Scene") -> "Despeckle":
 
     looks = scene_looks(scene)
     console.say(f"Equivalent number of looks, estimated from the scene: {looks:.1f}.")
+    if looks > HARDLY_SPECKLED:
+        console.warn(
+            "hardly any speckle is left in this scene, as in overviews and averaged products: the "
+            "filter will change little. Another number is given by --looks."
+        )
     return step.with_looks(looks)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sarseg.cli import console
 from sarseg.cli.jobs import Job, conclude, read_as, work_through
 from sarseg.errors import UsageError
+from sarseg.scenes.geotiff import check_geotiff
 from sarseg.scenes.reading import Reading
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def rewrite_each(
 
     def filter_scene(job: Job) -> None:
         with Scene.open(job.files, reading) as scene:
+            check_geotiff(job.output, "scene", overwrite=overwrite, inputs=scene.files)
             tell_what_was_read(scene)
             step = step_for(scene)
             with console.progress("Windows") as report:

@@ -60,7 +60,7 @@ class ChipFolder:
             first.classes,
             first.bands,
             first.size,
-            first.filters,
+            _filters(manifests.values()),
             _pixel_size(manifests.values()),
             splits,
             digest.hexdigest(),
@@ -134,7 +134,7 @@ def _check_agreement(
         ("classes", first.classes, manifest.classes),
         ("bands", first.bands, manifest.bands),
         ("chip sizes", first.size, manifest.size),
-        ("filters", first.filters, manifest.filters),
+        ("filters", first.filters.without_looks(), manifest.filters.without_looks()),
     ):
         if one != other:
             raise DatasetError(
@@ -142,6 +142,13 @@ def _check_agreement(
                 f"{_brief(one)} and {_brief(other)}. Tile all scenes with the same "
                 "--classes, --bands, --size and filters to train on them together."
             )
+
+
+def _filters(manifests: Iterable[Manifest]) -> Filters:
+    """The filters of all chips; of looks, which are each scene's own, the median."""
+    every = [manifest.filters for manifest in manifests]
+    looks = [each.despeckle.looks for each in every if each.despeckle and each.despeckle.looks]
+    return every[0].with_looks(median(looks)) if looks else every[0]
 
 
 def _pixel_size(manifests: Iterable[Manifest]) -> float | None:

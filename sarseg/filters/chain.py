@@ -28,6 +28,11 @@ class Filters(BaseModel):
         """True where the number of looks has to be estimated before anything can be filtered."""
         return self.despeckle is not None and self.despeckle.looks is None
 
+    def without_looks(self) -> Self:
+        """The same, the number of looks yet to be estimated."""
+        despeckle = self.despeckle and self.despeckle.model_copy(update={"looks": None})
+        return self.model_copy(update={"despeckle": despeckle})
+
     def with_looks(self, looks: float) -> Self:
         """The same for scenes of ``looks`` looks."""
         despeckle = self.despeckle and self.despeckle.with_looks(looks)

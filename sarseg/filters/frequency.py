@@ -71,10 +71,11 @@ class FrequencyFilter(BaseModel):
             fine = _average(intensity, valid, self.low_pass, device)
         if self.high_pass is None:
             return fine
-        coarse = _average(intensity, valid, self.high_pass, device)
-        ratio = np.ones_like(coarse)
-        np.divide(fine, coarse, out=ratio, where=valid & (coarse > 0))
-        return np.where(valid, ratio, intensity)
+        result = _average(intensity, valid, self.high_pass, device)
+        nothing = valid & (result == 0)
+        np.divide(fine, result, out=result, where=valid & ~nothing)
+        result[nothing] = 1.0
+        return result
 
 
 def _radius(cutoff: float) -> int:

@@ -24,6 +24,9 @@ _UPPER = 0.05
 _FEWEST = 20
 """Boxes needed to tell where their distribution ends."""
 
+_FEWEST_LOOKS = 0.5
+"""Of an estimate that is believed; radar images have one and more."""
+
 
 def estimate_looks(
     windows: Iterable[tuple[NDArray[np.float32], NDArray[np.bool_]]],
@@ -100,9 +103,17 @@ def _middle(logs: NDArray[np.float64]) -> float:
 
 
 def scene_looks(scene: Scene) -> float:
-    """Equivalent number of looks of a scene. Raises InputError where it cannot be estimated."""
+    """Equivalent number of looks of a scene, the median of its bands.
+
+    Raises InputError where it cannot be estimated.
+    """
     bands = [index for index, name in enumerate(scene.bands) if not is_auxiliary(name)]
     samples = [(to_intensity(values, scene.unit), valid) for values, valid in scene.samples(bands)]
+    if not any(valid.any() for _, valid in samples):
+        raise InputError(
+            f"{scene.name} has no valid pixel where it was sampled, so the number of looks cannot "
+            "be estimated: give it by --looks."
+        )
     estimates = [
         estimate_looks((values[place], valid) for values, valid in samples)
         for place in range(len(bands))
@@ -113,4 +124,11 @@ def scene_looks(scene: Scene) -> float:
             f"{scene.name} has no homogeneous area to estimate the number of looks from: give it "
             "by --looks."
         )
-    return median(known)
+    looks = median(known)
+    if looks < _FEWEST_LOOKS:
+        raise InputError(
+            f"{scene.name} varies more than the speckle of one look does (an estimate of "
+            f"{looks:.2g} looks): its numbers may be no {scene.unit}, see --input-unit, or it "
+            "holds nothing homogeneous, then give --looks."
+        )
+    return looks

@@ -24,7 +24,7 @@ Progress = Callable[[int, int], None]
 
 AuxiliaryUnit = Literal["degrees", "m"]
 
-_LARGEST_DB, _SMALLEST_DB = 30.0, -60.0
+_LARGEST_DB, _SMALLEST_DB = 15.0, -60.0
 """Medians that no calibrated scene has: ships alone shine above, noise alone lies below."""
 
 _MUCH_NOISE = 0.01

@@ -1,18 +1,20 @@
 """Whether a scene is like what a model was trained on."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import numpy as np
 
-from sarseg.filters.preparation import levels
+from sarseg.filters.preparation import Preparation, levels
 from sarseg.filters.statistics import BandHistogram, BandScaling
+from sarseg.filters.window import filtered_window
 from sarseg.model.bands import select_bands
 from sarseg.model.card import ModelCard
 from sarseg.scenes.auxiliary import is_auxiliary
 from sarseg.scenes.ground import pixel_size
-from sarseg.scenes.radiometry import Quantity, of_backscatter, to_intensity
+from sarseg.scenes.radiometry import Quantity
 from sarseg.scenes.reader import Scene
+from sarseg.scenes.window import spread_windows
 
 ScalingSource = Literal["model", "scene"]
 """Whose statistics scale the decibels: those of the training set, or the scene's own."""
@@ -24,7 +26,7 @@ Of the amplitudes 0 to 255 that images hold, two leave out what is near zero, as
 """
 
 _OTHER_SPREAD = 3.0
-"""Times that a scene may spread more or less; speckle, filtered in training, is up to two."""
+"""Times that a scene may spread more or less: one of water alone spreads less than a coast."""
 
 _OTHER_PIXELS = 1.5
 """Times that pixels may be larger or smaller before what is on them looks different."""
@@ -61,14 +63,15 @@ def doubts(scene: Scene, card: ModelCard, scaling: ScalingSource = "model") -> I
         yield from _level_doubts(scene, card)
 
 
-def scene_levels(scene: Scene, bands: tuple[int, ...], quantity: Quantity) -> list[BandScaling]:
-    """Centre and spread of samples of ``bands``, not filtered; empty where none is valid."""
-    auxiliary = [is_auxiliary(scene.bands[band]) for band in bands]
+def scene_levels(scene: Scene, bands: Sequence[int], preparation: Preparation) -> list[BandScaling]:
+    """Centre and spread of samples of ``bands``, filtered as ``preparation`` does; empty where
+    none is valid."""
+    auxiliary = tuple(is_auxiliary(scene.bands[band]) for band in bands)
     histogram = BandHistogram(len(bands))
-    for values, valid in scene.samples(bands):
-        linear = of_backscatter(lambda each: to_intensity(each, scene.unit), values, auxiliary)
-        histogram.add(levels(linear, auxiliary, quantity)[:, valid])
-    return list(histogram.scaling(tuple(auxiliary))) if histogram.count else []
+    for window in spread_windows(scene.height, scene.width):
+        linear, valid = filtered_window(scene, window, bands, preparation)
+        histogram.add(levels(linear, auxiliary, preparation.quantity)[:, valid])
+    return list(histogram.scaling(auxiliary)) if histogram.count else []
 
 
 def _pixel_doubts(scene: Scene, card: ModelCard) -> Iterator[str]:
@@ -90,11 +93,12 @@ def _pixel_doubts(scene: Scene, card: ModelCard) -> Iterator[str]:
 
 
 def _level_doubts(scene: Scene, card: ModelCard) -> Iterator[str]:
-    quantity = card.preparation.quantity
+    preparation = card.preparation
+    quantity = preparation.quantity
     slots = {pick: slot for slot, pick in enumerate(picks_of(scene, card)) if pick is not None}
     bands = tuple(slots)
-    for band, found in zip(bands, scene_levels(scene, bands, quantity), strict=False):
-        trained = card.preparation.scaling[slots[band]]
+    for band, found in zip(bands, scene_levels(scene, bands, preparation), strict=False):
+        trained = preparation.scaling[slots[band]]
         unit = " dB" if quantity == "db" and not found.auxiliary else ""
         name = f"{scene.bands[band]} of {scene.name}"
         if not found.auxiliary:

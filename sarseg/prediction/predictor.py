@@ -134,10 +134,6 @@ def predict_scene(
         _tile_boxes(boxes, scene, card) as boxes_in,
     ):
         preparation = _preparation(scene, card, picks, scaling, model.device)
-
-        def prepared(window: Window) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-            return prepare_window(scene, window, preparation, picks, model.device)
-
         blender = RowBlender(len(card.classes), grid)
         tiles = (
             _Tile(

@@ -1,5 +1,6 @@
 """Folders and zip files that hold the rasters of one scene; they are read where they lie."""
 
+import re
 import zipfile
 from collections import Counter
 from collections.abc import Sequence
@@ -11,6 +12,8 @@ from pyogrio.errors import DataSourceError
 from sarseg.errors import InputError
 from sarseg.scenes.location import file_name, in_zip, is_remote, is_zip, shown
 from sarseg.scenes.naming import layers_in
+
+_SAFE = re.compile(r"\.SAFE/|/manifest\.safe$", re.IGNORECASE)
 
 _SUFFIXES = {".tif", ".tiff", ".img", ".jp2", ".vrt", ".ntf", ".nc"}
 """Of rasters with measurements; products bring pictures of them as PNG or JPEG."""
@@ -31,6 +34,11 @@ def rasters_in(name: str) -> list[str]:
     raster, or the only file. Raises InputError where they cannot be told.
     """
     files = _files_in_zip(name) if is_zip(name) else _files_in_folder(name)
+    if is_remote(name) and any(_SAFE.search(file) for file in files):
+        raise InputError(
+            f"{shown(name)} is a Sentinel-1 product far away; it can be calibrated from this "
+            "machine's disk only: download it first."
+        )
     if len(files) == 1:
         return files
     rasters = sorted(file for file in files if Path(file_name(file)).suffix.lower() in _SUFFIXES)

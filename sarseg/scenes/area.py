@@ -48,6 +48,10 @@ def limited(
     )
 
 
+_BLOCK = 256
+"""Rows and columns that are rasterised together."""
+
+
 class ClippedBand(DerivedBand):
     """A window of a band."""
 
@@ -76,7 +80,15 @@ class _Inside:
         self._cut = cut
 
     def __call__(self, window: Window) -> NDArray[np.bool_]:
-        there = _shifted(window, self._cut)
+        # in blocks that lie still: GDAL decides by the window where an edge meets a pixel's centre
+        rows = range(window.row // _BLOCK * _BLOCK, window.row_end, _BLOCK)
+        cols = range(window.col // _BLOCK * _BLOCK, window.col_end, _BLOCK)
+        outer = Window(rows[0], cols[0], len(rows) * _BLOCK, len(cols) * _BLOCK)
+        blocks = [[self._block(Window(row, col, _BLOCK, _BLOCK)) for col in cols] for row in rows]
+        return np.block(blocks)[window.slices_in(outer)]
+
+    def _block(self, block: Window) -> NDArray[np.bool_]:
+        there = _shifted(block, self._cut)
         left, top, right, bottom = self._bounds.T
         near = (
             (left < there.col_end)
@@ -84,7 +96,7 @@ class _Inside:
             & (top < there.row_end)
             & (bottom > there.row)
         )
-        inside = np.zeros((window.height, window.width), np.uint8)
+        inside = np.zeros((block.height, block.width), np.uint8)
         if near.any():
             origin = Affine.translation(there.col, there.row)
             rasterize(self._polygons[near], out=inside, transform=origin, default_value=1)

@@ -216,7 +216,8 @@ class RasterBand(Band):
     def _noisy(self) -> bool:
         """True for digital numbers such as those of Sentinel-1 GRD products, which have border
         noise; 8-bit images hold numbers as small in dark water."""
-        return self._dtype == "uint16" and not self._scaled
+        amplitude = self.meaning.unit in (None, "amplitude")
+        return self._dtype == "uint16" and not self._scaled and amplitude
 
     @property
     def _outlined(self) -> bool:

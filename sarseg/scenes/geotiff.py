@@ -24,6 +24,13 @@ _SIDECAR_SUFFIX = ".aux.xml"
 _EXTENSIONS = (".tif", ".tiff")
 
 
+def check_geotiff(path: Path, what: str, *, overwrite: bool, inputs: Iterable[Path] = ()) -> None:
+    """Raise UsageError or OutputError where ``path`` could not become a GeoTIFF of ``what``."""
+    if path.suffix.lower() not in _EXTENSIONS:
+        raise UsageError(f"The {what} {path} would be a GeoTIFF; end its name in .tif or .tiff.")
+    check_output(path, overwrite=overwrite, inputs=inputs)
+
+
 class GeoTiffWriter(ABC):
     """A GeoTIFF on a grid that takes its name when the ``with`` block ends well.
 
@@ -55,11 +62,7 @@ class GeoTiffWriter(ABC):
         self._closing = ExitStack()
 
     def __enter__(self) -> Self:
-        if self._path.suffix.lower() not in _EXTENSIONS:
-            raise UsageError(
-                f"The {self.what} {self._path} would be a GeoTIFF; end its name in .tif or .tiff."
-            )
-        check_output(self._path, overwrite=self._overwrite, inputs=self._inputs)
+        check_geotiff(self._path, self.what, overwrite=self._overwrite, inputs=self._inputs)
         with ExitStack() as closing:
             self._temporary = closing.enter_context(replacing(self._path))
             self._dataset = closing.enter_context(self._create())

@@ -204,9 +204,14 @@ def _words(text: str) -> list[str]:
 
 
 def _layer_in(words: Sequence[str]) -> Meaning | None:
-    """What is no backscatter, by the ``words`` of a band's description."""
+    """What is no backscatter, by the ``words`` of a band's description.
+
+    Beside a polarisation they tell how it was processed, unless they stand at the end.
+    """
     if _QUANTITIES & set(words):
         return None
+    if {word.upper() for word in words} & set(POLARISATIONS):
+        return _layer_at_end(words)
     text = f" {' '.join(words)} "
     return next((layer for phrase, layer in _LAYERS if f" {phrase} " in text), None)
 

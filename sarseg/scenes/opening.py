@@ -125,7 +125,7 @@ def _why_not(path: str, error: RasterioError) -> str:
     if local is None:
         return f"{name} cannot be opened: {reason(error, path)}."
     if not local.exists():
-        return f"{local} does not exist."
+        return f"{local} does not exist: check the path."
     if local.is_dir():
         return f"{name} is a folder, not a raster: give the raster files in it."
     if local.stat().st_size == 0:
@@ -135,7 +135,7 @@ def _why_not(path: str, error: RasterioError) -> str:
     formats = ", ".join(_FORMATS.values())
     return (
         f"{name} is not a raster that sarseg reads ({formats}, and VRT by its suffix), or it is "
-        f"damaged: {reason(error, path)}."
+        f"damaged ({reason(error, path)}): convert it to GeoTIFF, or copy it again."
     )
 
 
@@ -144,6 +144,8 @@ def _why_not_remote(path: str, error: RasterioError) -> str:
     status = re.search(r"\b([45]\d\d)\b", told.replace(shown(path), ""))
     if status and status[1] in _STATUS:
         return f"{shown(path)} cannot be opened: {_STATUS[status[1]]} (HTTP {status[1]})."
+    if "Range downloading not supported" in told:
+        return f"{shown(path)} lies on a server that does not send parts of files: download it."
     if "not recognized" in told:
         formats = ", ".join(_FORMATS.values())
         return f"{shown(path)} is not a raster that sarseg reads ({formats}): {told}."

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from sarseg.errors import InputError, UsageError
 from sarseg.scenes.area import limited
-from sarseg.scenes.auxiliary import LAYOVER_SHADOW, is_auxiliary
+from sarseg.scenes.auxiliary import AUXILIARY, LAYOVER_SHADOW, is_auxiliary
 from sarseg.scenes.band import Band, Meaning, Role
 from sarseg.scenes.georeference import Georeference
 from sarseg.scenes.ground import misplacement
@@ -21,7 +22,7 @@ from sarseg.scenes.polarisation import POLARISATIONS
 from sarseg.scenes.reading import DEFAULT, Reading
 from sarseg.scenes.source import Source, open_sources
 from sarseg.scenes.unit import Calibration, Unit, UnitSource
-from sarseg.scenes.unit_guess import contradicts, guess_unit
+from sarseg.scenes.unit_guess import contradiction, guess_unit
 from sarseg.scenes.warp import TERRAIN_NOTE, warped
 from sarseg.scenes.window import Window, spread_windows, strips_of
 
@@ -94,7 +95,8 @@ class Scene:
                     "georeferencing and are misplaced with it."
                 )
             if reading.to_crs is not None or reading.resolution is not None:
-                doubts.append(TERRAIN_NOTE)
+                if georeference.transform is None:
+                    doubts.append(TERRAIN_NOTE)
                 bands, georeference = warped(
                     bands, georeference, reading.to_crs, reading.resolution, name
                 )
@@ -256,6 +258,9 @@ def _bands_as_given(sources: Sequence[Source], given: Sequence[str]) -> list[Ban
 
 def _renamed(meaning: Meaning, name: str) -> Meaning:
     role: Role = "backscatter"
+    known = (*AUXILIARY, LAYOVER_SHADOW)
+    if name not in known and (near := get_close_matches(name.lower(), known, n=1)):
+        raise InputError(f"There is no band {name!r}; did you mean {near[0]!r}?")
     if name.upper() in POLARISATIONS:
         name = name.upper()
     elif is_auxiliary(name):
@@ -274,7 +279,7 @@ def _refuse_same_names(bands: Sequence[Band]) -> None:
         if name in seen:
             raise InputError(
                 f"Two bands are {name}: {seen[name].place} and {band.place}. Give one of them, "
-                "or name the bands with --bands."
+                "or give each a name of its own with --bands."
             )
         seen[name] = band
 
@@ -296,41 +301,49 @@ def _resolve_unit(bands: Sequence[Band], given: Unit | None, name: str) -> tuple
             f"{name} is calibrated by sarseg, which makes its numbers intensity: leave "
             f"--input-unit {given} out."
         )
-    units = _units_given(backscatter, given) or _units_guessed(backscatter)
-    for band, (unit, known_by) in units.items():
-        if known_by == "name" and contradicts(band, unit):
-            size = "as small as power" if unit == "db" else "negative as those of decibels"
+    units = _units_of(backscatter, given)
+    first = next(iter(units), None)
+    if first is None:
+        return "intensity", "guess"  # all nodata: no unit is wrong
+    unit, source = units[first]
+    for band, (its_unit, known_by) in units.items():
+        if known_by in ("name", "guess") and (numbers := contradiction(band, its_unit)):
+            says = "The name of" if known_by == "name" else "The sign of the numbers in"
             raise InputError(
-                f"The name of {band.place} says {unit}, but its numbers are {size}: say what they "
-                "are with --input-unit."
+                f"{says} {band.place} says {its_unit}, but its numbers are {numbers}: say what "
+                "they are with --input-unit, or, if they are packed, unpack them first "
+                "(gdal_translate -unscale, after -a_scale where the file has no scale)."
             )
-        if unit != next(iter(units.values()))[0]:
-            first = next(iter(units))
+        if its_unit != unit:
             raise InputError(
-                f"{first.place} seems to hold {units[first][0]} and {band.place} {unit}: "
+                f"{first.place} seems to hold {unit} and {band.place} {its_unit}: "
                 "give bands of one kind, or say what they are with --input-unit."
             )
-    unit, source = next(iter(units.values()), ("intensity", "guess"))  # all nodata: none is wrong
     for band in backscatter:
         band.meaning = replace(band.meaning, unit=unit, unit_source=source)
     return unit, source
 
 
-def _units_given(bands: Sequence[Band], given: Unit | None) -> dict[Band, tuple[Unit, UnitSource]]:
-    """Units that the user or the files state; empty where one band's is not stated."""
+def _units_of(bands: Sequence[Band], given: Unit | None) -> dict[Band, tuple[Unit, UnitSource]]:
+    """The unit of each band and how it is known, stated ones first; bands without data left out.
+
+    A band of which nobody says it has the unit of those of which it is said, where its numbers may
+    be that.
+    """
     if given is not None:
         return dict.fromkeys(bands, (given, "option"))
-    stated = {
+    units = {
         band: (band.meaning.unit, band.meaning.unit_source)
         for band in bands
         if band.meaning.unit is not None
     }
-    return stated if len(stated) == len(bands) else {}
-
-
-def _units_guessed(bands: Sequence[Band]) -> dict[Band, tuple[Unit, UnitSource]]:
-    guesses = {band: guess_unit(band) for band in bands}
-    return {band: (guess, "guess") for band, guess in guesses.items() if guess is not None}
+    stated = {unit for unit, _ in units.values()}
+    for band in bands:
+        if band not in units and (guess := guess_unit(band)) is not None:
+            like = next(iter(stated)) if len(stated) == 1 else None
+            fits = like is not None and contradiction(band, like) is None
+            units[band] = (like if like is not None and fits else guess, "guess")
+    return units
 
 
 def _unmarked(mask: Band) -> Validity:

@@ -13,6 +13,9 @@ that noise subtraction leaves, decibels of land and water are nearly all negativ
 _LARGEST_POWER = 2.0
 """The median of calibrated backscatter, as power, lies far below."""
 
+_LARGEST_DECIBELS = 100.0
+"""The largest amplitude of 16 bits has 96 dB."""
+
 
 def guess_unit(band: Band) -> Unit | None:
     """The unit that the numbers of ``band`` look like; None where it holds no data."""
@@ -29,18 +32,22 @@ def guess_unit(band: Band) -> Unit | None:
     return "db" if share > _NEGATIVE_SHARE else band.linear_unit
 
 
-def contradicts(band: Band, unit: Unit) -> bool:
-    """True where the numbers of ``band`` can hardly be in ``unit``: negative power or amplitude, or
-    decibels that have the size of power. Decibels of uncalibrated numbers are all positive, but
-    large."""
+def contradiction(band: Band, unit: Unit) -> str | None:
+    """Why the numbers of ``band`` can hardly be in ``unit``, as the end of a sentence.
+
+    Power and amplitude are not negative; decibels are neither all as small as power nor as large
+    as digital numbers, or as decibels that are packed into whole numbers.
+    """
     read = [band.read(window) for window in spread_windows(band.height, band.width)]
     values = np.concatenate([values[valid & (values != 0)] for values, valid in read])
     if not values.size:
-        return False
-    negative = float(np.mean(values < 0))
-    if unit == "db":
-        return negative == 0 and float(np.median(values)) < _LARGEST_POWER
-    return negative > _NEGATIVE_SHARE
+        return None
+    negative, median = float(np.mean(values < 0)), float(np.median(values))
+    if unit != "db":
+        return "negative as those of decibels" if negative > _NEGATIVE_SHARE else None
+    if abs(median) > _LARGEST_DECIBELS:
+        return f"of a size that no decibels have (median {median:.0f})"
+    return "as small as power" if negative == 0 and median < _LARGEST_POWER else None
 
 
 def _signs(band: Band, window: Window) -> tuple[int, int]:

@@ -18,8 +18,8 @@ _BELOW_DARKEST = 0.5
 """Noise of the border lies below this part of the amplitude of the darkest surface (6 dB), which
 thermal noise keeps up: no echo and no thermal noise was recorded there."""
 
-_LARGEST_NOISE = 15.0
-"""In digital numbers. Sentinel-1's thermal noise alone makes about 20 and more, so that dark water
+_LARGEST_NOISE = 10.0
+"""In digital numbers. Sentinel-1's thermal noise alone makes 15 and more, so that dark water
 survives also where a scene is land but for an edge of it."""
 
 

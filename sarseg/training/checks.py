@@ -54,6 +54,16 @@ def check_trainable(source: ChipSource, decoding: Decoder) -> None:
         )
 
 
+def check_margin(source: ChipSource, margin: int) -> None:
+    """Raise DatasetError where filters that look ``margin`` pixels far leave nothing of a chip."""
+    if 2 * margin >= source.tile_size:
+        raise DatasetError(
+            f"The filters look {margin} pixels far, which leaves no pixel of the chips of "
+            f"{source.name}, {source.tile_size} x {source.tile_size}: filter the scene when the "
+            "chips are cut (the same options of sarseg tile), or cut larger chips."
+        )
+
+
 def doubts(
     settings: TrainSettings,
     decoding: Decoder,

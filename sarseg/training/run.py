@@ -31,6 +31,7 @@ from sarseg.sam.architecture import architecture
 from sarseg.training.callbacks import KeepBest, StepProgress
 from sarseg.training.checks import (
     check_class_weights,
+    check_margin,
     check_place,
     check_trainable,
     doubts,
@@ -104,6 +105,7 @@ def train(
 
     train_refs = source.splits["train"]
     filters = choose_filters(settings.filters, source, train_refs)
+    check_margin(source, filters_left(source, filters).margin)
     scaling, counts = training_statistics(source, train_refs, filters_left(source, filters))
     preparation = Preparation(
         despeckle=filters.despeckle, frequency=filters.frequency, scaling=scaling

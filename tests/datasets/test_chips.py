@@ -17,6 +17,8 @@ from sarseg.datasets.chips import chip_places, chip_starts, write_chips
 from sarseg.datasets.manifest import Manifest, read_manifest
 from sarseg.datasets.source import IGNORE, open_dataset
 from sarseg.errors import DatasetError, InputError, OutputError, SarsegError, UsageError
+from sarseg.filters.chain import Filters
+from sarseg.filters.despeckle import Kuan
 from sarseg.scenes.georeference import Georeference
 from sarseg.scenes.reading import Reading
 from sarseg.scenes.window import Window
@@ -553,6 +555,19 @@ class TestReading:
         assert len(source.splits["train"]) == sum(len(alone[part]["train"]) for part in "ab")
         assert len({ref.name for ref in source.splits["train"]}) == len(source.splits["train"])
         assert len(source.splits["test"]) == len(alone["a"]["test"])
+
+    def test_subfolders_may_differ_in_looks(self, tmp_path: Path) -> None:
+        """Each scene is despeckled for its own; the model gets the number between."""
+        both = tmp_path / "both"
+        both.mkdir()
+        for name, looks in (("a", 2.0), ("b", 5.0)):
+            values = np.random.default_rng(0).gamma(looks, 0.1 / looks, (1, 200, 200))
+            path = write_raster(tmp_path / f"{name}_vv.tif", values.astype(np.float32))
+            filters = Filters(despeckle=Kuan(size=5))
+            write_chips([str(path)], both / name, filters=filters, size=200)
+        despeckle = open_dataset(str(both)).filters.despeckle
+        assert isinstance(despeckle, Kuan)
+        assert despeckle.looks == pytest.approx(3.5, rel=0.1)
 
     @pytest.mark.parametrize(
         ("changes", "what"),

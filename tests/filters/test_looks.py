@@ -1,10 +1,15 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from sarseg.datasets.synthetic.scene import simulate
 from sarseg.datasets.synthetic.speckle import form_image
-from sarseg.filters.looks import estimate_looks
+from sarseg.errors import InputError
+from sarseg.filters.looks import estimate_looks, scene_looks
+from sarseg.scenes.reader import Scene
+from tests.rasters import write_raster
 
 LOOKS = [1.0, 2.7, 4.4, 10.0, 36.0]
 
@@ -106,3 +111,27 @@ def test_constant_boxes_do_not_count() -> None:
 )
 def test_nothing_usable_gives_none(windows: list[Window]) -> None:
     assert estimate_looks(windows) is None
+
+
+def test_numbers_that_vary_more_than_speckle_are_not_believed(tmp_path: Path) -> None:
+    wild = np.exp(np.random.default_rng(0).normal(0, 3, (200, 200))).astype(np.float32)
+    path = write_raster(tmp_path / "vv.tif", wild, tags={"SARSEG_UNIT": "intensity"})
+    with Scene.open([path]) as scene, pytest.raises(InputError, match="more than the speckle"):
+        scene_looks(scene)
+
+
+def test_looks_of_a_scene_are_the_median_of_its_bands(tmp_path: Path) -> None:
+    bands = [np.random.default_rng(0).gamma(looks, 1 / looks, (400, 400)) for looks in (3, 4, 9)]
+    path = write_raster(
+        tmp_path / "s.tif",
+        np.sqrt(np.stack(bands)).astype(np.float32),
+        tags={"SARSEG_UNIT": "amplitude"},
+    )
+    with Scene.open([path]) as scene:
+        assert scene_looks(scene) == pytest.approx(4, rel=0.15)
+
+
+def test_a_scene_without_data_has_no_looks(tmp_path: Path) -> None:
+    path = write_raster(tmp_path / "vv.tif", np.zeros((99, 99), np.float32))
+    with Scene.open([path]) as scene, pytest.raises(InputError, match="no valid pixel"):
+        scene_looks(scene)

@@ -1,10 +1,12 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from rasterio.transform import Affine
 
 from sarseg.errors import ModelError
+from sarseg.filters.frequency import FrequencyFilter
 from sarseg.filters.preparation import Preparation
 from sarseg.filters.statistics import BandScaling
 from sarseg.model.bands import exact_inputs
@@ -24,58 +26,78 @@ def doubts_about(path: Path, card: ModelCard, reading: Reading = DEFAULT) -> lis
         return list(doubts(scene, card))
 
 
+PLAIN = Preparation(despeckle=None, scaling=(BandScaling(centre=-11.0, spread=4.0),) * 2)
+
+
+def plain_card(**changes: Any) -> ModelCard:
+    """A model that despeckles nothing, so that levels are those of the file."""
+    return toy_card(**{"preparation": PLAIN, **changes})
+
+
 def card_with(*scaling: BandScaling, bands: list[str], quantity: str = "db") -> ModelCard:
-    preparation = Preparation.model_validate({"scaling": scaling, "quantity": quantity})
-    return toy_card(inputs=exact_inputs(bands), preparation=preparation)
+    preparation = Preparation.model_validate(
+        {"despeckle": None, "scaling": scaling, "quantity": quantity}
+    )
+    return plain_card(inputs=exact_inputs(bands), preparation=preparation)
+
+
+def test_levels_are_those_after_the_models_filters(tmp_path: Path) -> None:
+    path = write_raster(tmp_path / "vv.tif", speckle(200, 200, mean=0.08), tags=TAGGED)
+    high = Preparation(
+        despeckle=None,
+        frequency=FrequencyFilter(high_pass=0.05),
+        scaling=(BandScaling(centre=-0.8, spread=4.0),) * 2,
+    )
+    assert doubts_about(path, plain_card(preparation=high)) == []
 
 
 def test_bands_by_polarisation(tmp_path: Path) -> None:
     path = write_raster(tmp_path / "s.tif", speckle(3, 9, 8), descriptions=["HV", "HH", "VV"])
     with Scene.open([path]) as scene:
-        assert picks_of(scene, toy_card()) == (1, 0)
-        assert bands_used(scene, toy_card()) == ("HH", "HV")
+        assert picks_of(scene, plain_card()) == (1, 0)
+        assert bands_used(scene, plain_card()) == ("HH", "HV")
         with pytest.raises(ModelError, match=r"s\.tif has the bands HV, HH, VV, but .* VH"):
-            bands_used(scene, toy_card(inputs=exact_inputs(["VV", "VH"])))
+            bands_used(scene, plain_card(inputs=exact_inputs(["VV", "VH"])))
         with pytest.raises(ModelError, match=r"s\.tif has the bands"):
-            list(doubts(scene, toy_card(inputs=exact_inputs(["VV", "VH"]))))
+            list(doubts(scene, plain_card(inputs=exact_inputs(["VV", "VH"]))))
 
 
 def test_a_slot_without_a_band_is_none(tmp_path: Path) -> None:
     path = write_raster(tmp_path / "vh.tif", speckle(9, 8))
     with Scene.open([path]) as scene:
-        assert picks_of(scene, toy_card()) == (None, 0)
-        assert bands_used(scene, toy_card()) == ("VH",)
+        assert picks_of(scene, plain_card()) == (None, 0)
+        assert bands_used(scene, plain_card()) == ("VH",)
 
 
 def test_a_calibrated_scene_gives_no_doubts(tmp_path: Path) -> None:
     path = write_raster(tmp_path / "vv.tif", speckle(100, 100, mean=0.08))
-    assert doubts_about(path, toy_card()) == []
+    assert doubts_about(path, plain_card()) == []
 
 
 def test_digital_numbers_are_far_off(tmp_path: Path) -> None:
     path = write_raster(tmp_path / "vv.tif", (speckle(100, 100, mean=300.0) + 1).astype(np.uint16))
-    (warning,) = doubts_about(path, toy_card())
+    (warning,) = doubts_about(path, plain_card())
     median = 20 * np.log10(np.median(np.floor(speckle(100, 100, mean=300.0) + 1)))
     assert f"VV of vv.tif, read as amplitude by guess, has a median of {median:.1f} dB" in warning
     assert "far from the -11.0 dB (spread 4.0 dB)" in warning
     assert "--scaling scene" in warning
     with Scene.open([path]) as scene:
-        assert list(doubts(scene, toy_card(), "scene")) == []
-    (warning,) = doubts_about(path, toy_card(), Reading(unit="amplitude"))
+        assert list(doubts(scene, plain_card(), "scene")) == []
+    (warning,) = doubts_about(path, plain_card(), Reading(unit="amplitude"))
     assert "read as amplitude, has a median" in warning
 
 
 def test_another_spread_is_told(tmp_path: Path) -> None:
     decibels = np.random.default_rng(0).normal(-11.0, 0.5, (100, 100)).astype(np.float32)
     path = write_raster(tmp_path / "vv.tif", decibels, tags={"SARSEG_UNIT": "db"})
-    (warning,) = doubts_about(path, toy_card())
+    (warning,) = doubts_about(path, plain_card())
     assert "VV of vv.tif, read as db, spreads by 0.5 dB about its median" in warning
     assert "--input-unit" in warning
     wide = write_raster(tmp_path / "w_vv.tif", 30 * (decibels + 11) - 11, tags=TAGGED)
-    (warning,) = doubts_about(wide, toy_card(), Reading(unit="db"))
+    (warning,) = doubts_about(wide, plain_card(), Reading(unit="db"))
     assert "spreads by 15." in warning
     usual = write_raster(tmp_path / "u_vv.tif", 4 * (decibels + 11) - 11, tags=TAGGED)
-    assert doubts_about(usual, toy_card(), Reading(unit="db")) == []
+    assert doubts_about(usual, plain_card(), Reading(unit="db")) == []
 
 
 def test_each_band_is_compared_with_its_own_slot(tmp_path: Path) -> None:
@@ -90,9 +112,9 @@ def test_each_band_is_compared_with_its_own_slot(tmp_path: Path) -> None:
 
 def test_a_scene_without_valid_pixels_gives_no_doubts(tmp_path: Path) -> None:
     path = write_raster(tmp_path / "vv.tif", np.full((20, 20), np.nan, np.float32))
-    assert doubts_about(path, toy_card()) == []
+    assert doubts_about(path, plain_card()) == []
     with Scene.open([path]) as scene:
-        assert scene_levels(scene, (0,), "db") == []
+        assert scene_levels(scene, (0,), plain_card().preparation) == []
 
 
 @pytest.mark.parametrize(("side", "doubted"), [(10.0, False), (14.0, False), (16.0, True), (6, 1)])
@@ -103,18 +125,18 @@ def test_pixels_of_another_size(tmp_path: Path, side: float, doubted: bool) -> N
         crs="EPSG:32631",
         transform=Affine(side, 0, 500_000, 0, -side, 5_700_000),
     )
-    card = toy_card().model_copy(update={"pixel_size": 10.0})
+    card = plain_card().model_copy(update={"pixel_size": 10.0})
     found = doubts_about(path, card)
     assert len(found) == doubted
     if doubted:
         assert f"vv.tif has pixels of {side:.3g} m, the training data had 10 m" in found[0]
         assert ("--resolution 10" in found[0]) == (side < 10)
-    assert doubts_about(path, toy_card()) == []
+    assert doubts_about(path, plain_card()) == []
 
 
 def test_a_scene_without_georeferencing_has_pixels_of_any_size(tmp_path: Path) -> None:
     path = write_raster(tmp_path / "vv.tif", speckle(50, 50, mean=0.08))
-    assert doubts_about(path, toy_card().model_copy(update={"pixel_size": 10.0})) == []
+    assert doubts_about(path, plain_card().model_copy(update={"pixel_size": 10.0})) == []
 
 
 def test_auxiliary_bands_are_compared_in_their_own_unit(tmp_path: Path) -> None:
@@ -137,7 +159,7 @@ def test_auxiliary_bands_are_compared_in_their_own_unit(tmp_path: Path) -> None:
     assert warning.endswith("(angles in degrees, heights in m).")
     assert "dB" not in warning
     with Scene.open([path], reading) as scene:
-        levels = scene_levels(scene, (0, 1), "db")
+        levels = scene_levels(scene, (0, 1), plain_card().preparation)
     expected = 10 * np.log10(np.median(values[0])), np.median(values[1])
     np.testing.assert_allclose([level.centre for level in levels], expected, rtol=1e-3)
     assert [level.auxiliary for level in levels] == [False, True]

@@ -8,6 +8,8 @@ import pytest
 import rasterio
 
 from sarseg.errors import InputError
+from sarseg.filters.despeckle import Lee
+from sarseg.filters.rewrite import rewrite
 from sarseg.scenes.band import Meaning
 from sarseg.scenes.naming import layers_in, meanings
 from sarseg.scenes.reader import Scene
@@ -199,3 +201,33 @@ def test_numbers_that_do_not_contradict_the_name(tmp_path: Path) -> None:
         path = write_raster(tmp_path / name, values.astype(np.float32))
         with Scene.open([path]) as scene:
             assert (scene.unit, scene.unit_source) == (unit, "name")
+
+
+def test_words_about_processing_do_not_hide_a_polarisation(tmp_path: Path) -> None:
+    descriptions = ["VV", "VH_dem_corrected", "HH angle normalised", "VV incidence angle"]
+    path = write_raster(tmp_path / "s.tif", speckle(4, 8, 9), descriptions=descriptions)
+    with Scene.open([path]) as scene:
+        assert scene.bands == ("VV", "VH", "HH", "incidence_angle")
+
+
+def test_digital_numbers_are_no_decibels_whatever_the_name_says(tmp_path: Path) -> None:
+    numbers = (speckle(80, 90, mean=300) + 1).astype(np.uint16)
+    path = write_raster(tmp_path / "db_scene_VV.tif", numbers)
+    with pytest.raises(InputError, match="of a size that no decibels have"):
+        Scene.open([path])
+
+
+def test_packed_decibels_are_refused(tmp_path: Path) -> None:
+    packed = np.random.default_rng(0).normal(-1000, 300, (80, 90)).astype(np.int16)
+    path = write_raster(tmp_path / "vv.tif", packed)
+    with pytest.raises(InputError, match=r"sign of the numbers .* says db.*unpack them"):
+        Scene.open([path])
+
+
+def test_a_calibration_written_by_sarseg_is_read_again(tmp_path: Path) -> None:
+    path = write_raster(tmp_path / "Gamma0_VV.tif", speckle(30, 40))
+    with Scene.open([path]) as scene:
+        assert scene.calibrations == ("gamma0",)
+        rewrite(scene, Lee(size=3), tmp_path / "out.tif")
+    with Scene.open([tmp_path / "out.tif"]) as scene:
+        assert (scene.bands, scene.calibrations) == (("VV",), ("gamma0",))

@@ -155,6 +155,23 @@ def test_unit_by_tag_and_by_option(tmp_path: Path) -> None:
         Scene.open([path])
 
 
+def test_a_band_that_says_nothing_has_the_unit_of_the_one_that_does(tmp_path: Path) -> None:
+    tagged = write_raster(tmp_path / "a_vv.tif", speckle(50, 60), tags={"SARSEG_UNIT": "amplitude"})
+    plain = write_raster(tmp_path / "b_vh.tif", speckle(50, 60, seed=1))
+    for files in ([tagged, plain], [plain, tagged]):
+        with Scene.open(files) as scene:
+            assert scene.unit == "amplitude"
+    decibels = write_raster(tmp_path / "c_vh.tif", speckle(50, 60) - 12)
+    with pytest.raises(InputError, match=r"seems to hold .*: give bands of one kind"):
+        Scene.open([tagged, decibels])
+
+
+def test_a_band_name_that_is_nearly_one_is_refused(tmp_path: Path) -> None:
+    path = write_raster(tmp_path / "s.tif", speckle(2, 8, 9))
+    with pytest.raises(InputError, match="did you mean 'incidence_angle'"):
+        Scene.open([path], Reading(bands=("VV", "incidence")))
+
+
 def test_decibels_are_known_by_their_sign(tmp_path: Path) -> None:
     decibels = np.random.default_rng(0).normal(-8.0, 5.0, (300, 400)).astype(np.float32)
     assert guessed(write_raster(tmp_path / "a.tif", decibels)) == ("db", True)
@@ -353,7 +370,7 @@ def test_memory_of_the_zero_border_does_not_grow_with_the_scene(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("files", "bands", "unit", "valid_share"),
     [
-        (["s1_iw_gcps_vv", "s1_iw_gcps_vh"], ("VV", "VH"), "amplitude", 0.97985),
+        (["s1_iw_gcps_vv", "s1_iw_gcps_vh"], ("VV", "VH"), "amplitude", 0.97986),
         (["s1_sm_gcps_vh"], ("VH",), "amplitude", 0.99415),
         (["s1_gamma0_vv_utm"], ("VV",), "intensity", 0.48877),
         (["s1_vv_db_utm"], ("VV",), "db", 1.0),

@@ -194,6 +194,12 @@ def test_chips_that_are_filtered_are_not_filtered_again(chips: Path, tmp_path: P
         train(settings(filtered, filters=NO_FILTERS), tmp_path / "q.safetensors", overwrite=False)
 
 
+def test_filters_that_look_past_the_chips_are_refused(chips: Path, tmp_path: Path) -> None:
+    far = Filters(frequency=FrequencyFilter(low_pass=0.005))
+    with pytest.raises(DatasetError, match=r"pixels far.* 128 x 128: filter the scene"):
+        train(settings(chips, filters=far), tmp_path / "m.safetensors", overwrite=False)
+
+
 def test_looks_are_estimated_from_the_training_chips(chips: Path, tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
     train(settings(chips, epochs=1, filters=Filters(despeckle=Kuan())), path, overwrite=False)
