@@ -121,10 +121,10 @@ def write_chips(
         label_raster = split_raster = None
         if labels is not None:
             label_raster = stack.enter_context(
-                LabelRaster(labels, scene.georeference, ignore=ignore, class_names=class_names)
+                LabelRaster(labels, scene, ignore=ignore, class_names=class_names)
             )
         if split is not None:
-            split_raster = stack.enter_context(SplitRaster(split, scene.georeference))
+            split_raster = stack.enter_context(SplitRaster(split, scene))
         if filters.needs_looks:
             filters = filters.with_looks(scene_looks(scene))
         folder = stack.enter_context(replacing_folder(output))

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sarseg.datasets.sample import Split
-from sarseg.scenes.georeference import Georeference
 from sarseg.scenes.labels import AlignedRaster
+from sarseg.scenes.reader import Scene
 from sarseg.scenes.window import Window
 
 SPLIT_CODES: dict[int, Split] = {1: "train", 2: "validation", 3: "test"}
@@ -17,8 +17,8 @@ SPLIT_CODES: dict[int, Split] = {1: "train", 2: "validation", 3: "test"}
 class SplitRaster(AlignedRaster):
     """The split of each pixel on the grid of a scene: 1 train, 2 validation, 3 test, else none."""
 
-    def __init__(self, path: Path, grid: Georeference) -> None:
-        super().__init__(path, grid, "split raster")
+    def __init__(self, path: Path, scene: Scene) -> None:
+        super().__init__(path, scene, "split raster")
 
     def read(self, window: Window) -> dict[Split, NDArray[np.bool_]]:
         """The pixels of each split in ``window``, which lies within the scene."""

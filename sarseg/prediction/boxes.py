@@ -93,7 +93,7 @@ class MapBoxes:
         """See ``BoxSource``."""
         foreground = card.classes[FOREGROUND]
         scale = BoxPrompted.model_validate(card.decoder_settings).box_scale
-        with LabelRaster(self.path, scene.georeference) as landcover:
+        with LabelRaster(self.path, scene) as landcover:
             _check_legend(landcover, foreground)
             _check_occurrence(landcover, foreground, scene)
 

@@ -22,8 +22,9 @@ from sarseg.scenes.window import Window
 
 def limited(
     bands: Sequence[Band], georeference: Georeference, area: str, name: str
-) -> tuple[list[Band], Georeference, Callable[[Window], NDArray[np.bool_]]]:
-    """``bands`` cut to ``area``, their georeference, and which of their pixels lie inside.
+) -> tuple[list[Band], Window, Callable[[Window], NDArray[np.bool_]]]:
+    """``bands`` cut to ``area``, the window that they are of the scene, and which of their pixels
+    lie inside.
 
     ``area`` is a vector file with one layer, whose polygons count, or
     ``"left,bottom,right,top"`` in the CRS of the scene's map (columns and rows where the scene has
@@ -43,7 +44,7 @@ def limited(
         )
     return (
         [ClippedBand(band, cut) for band in bands],
-        georeference.window(cut),
+        cut,
         _Inside(polygons, cut),
     )
 

@@ -17,40 +17,50 @@ from sarseg.errors import InputError
 from sarseg.scenes.georeference import Georeference
 from sarseg.scenes.landcover import read_legend
 from sarseg.scenes.opening import open_raster
+from sarseg.scenes.reader import Scene
 from sarseg.scenes.window import Window
 
 _HEX_COLOUR = re.compile(r"#([0-9a-f]{2})([0-9a-f]{2})([0-9a-f]{2})", re.IGNORECASE)
 
 
 class AlignedRaster:
-    """One band of whole numbers on the grid of a scene, read by windows; a context manager."""
+    """One band of whole numbers on the grid of a scene, read by windows; a context manager.
 
-    def __init__(self, path: Path, grid: Georeference, what: str) -> None:
+    Where an area of interest limits the scene, the raster may cover the whole or that part of it.
+    """
+
+    def __init__(self, path: Path, scene: Scene, what: str) -> None:
         self.path = path
+        self._cut = Window(0, 0, scene.height, scene.width)
         self._dataset = open_raster(str(path))
         try:
-            self._check(grid, what)
+            self._check(scene, what)
         except InputError:
             self.close()
             raise
 
-    def _check(self, grid: Georeference, what: str) -> None:
+    def _check(self, scene: Scene, what: str) -> None:
         bands, dtype = self._dataset.count, np.dtype(self._dataset.dtypes[0])
         # Maps of sarseg itself may have more bands, but say what the first one is.
         if bands != 1 and self._dataset.descriptions[0] != "class":
             raise InputError(f"The {what} {self.path} has {bands} bands; one is expected.")
         if not np.issubdtype(dtype, np.integer):
             raise InputError(f"The {what} {self.path} holds {dtype} values; integers are expected.")
-        if difference := Georeference.of(self._dataset).difference(grid):
+        grid = Georeference.of(self._dataset)
+        if grid.difference(scene.georeference) is None:
+            return
+        self._cut = scene.cut
+        if difference := grid.difference(scene.whole):
             raise InputError(
                 f"The {what} {self.path} does not lie on the grid of the scene: {difference}."
             )
 
     def values(self, window: Window) -> NDArray[Any]:
         """The numbers in ``window``, which lies within the scene. Raises InputError."""
+        row, col = window.row + self._cut.row, window.col + self._cut.col
         try:
             values: NDArray[Any] = self._dataset.read(
-                1, window=((window.row, window.row_end), (window.col, window.col_end))
+                1, window=(slice(row, row + window.height), slice(col, col + window.width))
             )
         except RasterioError as error:
             raise InputError(f"{self.path} cannot be read: {error}.") from error
@@ -84,12 +94,12 @@ class LabelRaster(AlignedRaster):
     def __init__(
         self,
         path: Path,
-        grid: Georeference,
+        scene: Scene,
         *,
         ignore: Sequence[int] = (),
         class_names: Path | None = None,
     ) -> None:
-        super().__init__(path, grid, "label raster")
+        super().__init__(path, scene, "label raster")
         self._unlabelled = {NODATA, *ignore}
         if self._dataset.nodata is not None:
             self._unlabelled.add(int(self._dataset.nodata))

@@ -1,10 +1,10 @@
 """Outputs appear whole or not at all: checks beforehand, a temporary name meanwhile."""
 
 import os
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from secrets import token_hex
 
 from sarseg.errors import OutputError
 
@@ -45,12 +45,11 @@ def replacing(path: Path) -> Iterator[Path]:
     On any exception what was written under the hidden name is deleted, and ``path`` is as before.
     The suffix stays, because writers choose the format by it.
     """
-    temporary = _private_file(path)
+    # named before it is there, so that no interruption finds it made but not yet known
+    temporary = path.with_name(f".{path.stem}.sarseg-partial-{token_hex(6)}{path.suffix}")
     try:
+        _create(temporary, path)
         yield temporary
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)  # mkstemp makes private files; an output is an ordinary one
         temporary.replace(path)
     except OSError as error:
         raise OutputError(f"The output {path} could not be written: {error}.") from error
@@ -58,12 +57,8 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def _private_file(path: Path) -> Path:
+def _create(temporary: Path, path: Path) -> None:
     try:
-        handle, name = tempfile.mkstemp(
-            dir=path.parent, prefix=f".{path.stem}.sarseg-partial-", suffix=path.suffix
-        )
+        temporary.touch(exist_ok=False)
     except OSError as error:
         raise OutputError(f"The output {path} cannot be written: {error.strerror}.") from error
-    os.close(handle)
-    return Path(name)

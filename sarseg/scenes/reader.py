@@ -37,7 +37,8 @@ class Scene:
     ``band 2``... Auxiliary bands (``sarseg.scenes.auxiliary``) are among them, masks are not: what
     they mark is invalid. ``left_out`` are the places of bands beside named ones of the same file
     of which nothing is known. ``unit`` is that of all backscatter. ``doubts`` are sentences about
-    what a person should know of the numbers.
+    what a person should know of the numbers. ``whole`` is the grid that the scene is the window
+    ``cut`` of, where an area of interest limits it; all else is about that window.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Scene:
         name: str,
         unit: Unit,
         unit_source: UnitSource,
+        cut: Window | None = None,
         validity: Sequence[Validity] = (),
         left_out: Sequence[str] = (),
         doubts: Sequence[str] = (),
@@ -57,7 +59,9 @@ class Scene:
         self.bands = tuple(band.meaning.name for band in bands)
         self.unit = unit
         self.unit_source = unit_source
-        self.georeference = georeference
+        self.whole = georeference
+        self.cut = cut or Window(0, 0, georeference.height, georeference.width)
+        self.georeference = georeference.window(self.cut)
         self.left_out = tuple(left_out)
         self.doubts = tuple(doubts)
         self._bands = tuple(bands)
@@ -101,8 +105,9 @@ class Scene:
                     bands, georeference, reading.to_crs, reading.resolution, name
                 )
             validity: list[Validity] = []
+            cut = None
             if reading.area is not None:
-                bands, georeference, inside = limited(bands, georeference, reading.area, name)
+                bands, cut, inside = limited(bands, georeference, reading.area, name)
                 validity.append(inside)
             masks = [band for band in bands if band.meaning.role == "mask"]
             if not reading.keep_layover:
@@ -113,6 +118,7 @@ class Scene:
                 name=name,
                 unit=unit,
                 unit_source=unit_source,
+                cut=cut,
                 validity=validity,
                 left_out=left_out,
                 doubts=doubts,

@@ -22,6 +22,7 @@ from sarseg.filters.despeckle import Kuan
 from sarseg.scenes.georeference import Georeference
 from sarseg.scenes.reading import Reading
 from sarseg.scenes.window import Window
+from tests.rasters import write_raster as plain_raster
 
 pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 
@@ -555,6 +556,26 @@ class TestReading:
         assert len(source.splits["train"]) == sum(len(alone[part]["train"]) for part in "ab")
         assert len({ref.name for ref in source.splits["train"]}) == len(source.splits["train"])
         assert len(source.splits["test"]) == len(alone["a"]["test"])
+
+    def test_an_area_of_interest_takes_labels_of_the_whole_scene_and_of_the_part(
+        self, tmp_path: Path
+    ) -> None:
+        values = np.random.default_rng(1).exponential(0.1, (40, 50)).astype(np.float32)
+        scene = plain_raster(tmp_path / "vv.tif", values)
+        ids = np.random.default_rng(0).integers(1, 4, (40, 50)).astype(np.uint8)
+        part = np.s_[8:24, 10:42]
+        for name, labels in (("whole", ids), ("part", ids[part])):
+            path = plain_raster(tmp_path / f"{name}.tif", labels)
+            chips = tmp_path / f"chips_{name}"
+            write_chips(
+                [str(scene)], chips, reading=Reading(area="10,8,42,24"), labels=path, size=16
+            )
+            source = open_dataset(str(chips))
+            found = [source.read(ref) for ref in source.splits["train"]]
+            shown = np.concatenate([chip.intensity[0] for chip in found], axis=1)
+            np.testing.assert_array_equal(shown, values[part])
+            ours = np.concatenate([chip.labels for chip in found], axis=1)
+            np.testing.assert_array_equal(ours + 1, ids[part])
 
     def test_subfolders_may_differ_in_looks(self, tmp_path: Path) -> None:
         """Each scene is despeckled for its own; the model gets the number between."""
