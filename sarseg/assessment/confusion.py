@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,17 +11,49 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Scores:
-    """Agreement of a map with a reference; all figures lie in 0..1.
+    """Agreement of a map with a reference; ``kappa`` lies in -1..1, all other figures in 0..1.
 
-    ``iou`` and ``dice`` hold one entry a class, NaN for classes that the reference does not
-    contain; ``miou`` is the mean over the classes that it does contain; ``oa`` is the share of
-    right pixels.
+    Tuples hold one entry a class. ``iou``, ``dice`` and ``recall`` are NaN for classes that the
+    reference does not contain, ``precision`` for classes that were never predicted; ``miou`` is
+    the mean of ``iou`` over the classes that the reference contains, ``fwiou`` the same weighted
+    by their pixels; ``oa`` is the share of right pixels, ``kappa`` how far it is above chance
+    (Cohen 1960). Figures of nothing are NaN, and so is ``kappa`` where chance alone is always
+    right.
     """
 
     iou: tuple[float, ...]
     dice: tuple[float, ...]
+    precision: tuple[float, ...]
+    recall: tuple[float, ...]
     miou: float
+    fwiou: float
     oa: float
+    kappa: float
+
+    @property
+    def f1(self) -> tuple[float, ...]:
+        """Harmonic mean of precision and recall: of pixels, the same figure as Dice."""
+        return self.dice
+
+
+class ClassScores(TypedDict):
+    """Figures of one class; None where a figure is not defined."""
+
+    name: str
+    iou: float | None
+    precision: float | None
+    recall: float | None
+    f1: float | None
+
+
+class ScoreTable(TypedDict):
+    """All figures of a map, ready for JSON; None where a figure is not defined."""
+
+    miou: float | None
+    fwiou: float | None
+    oa: float | None
+    kappa: float | None
+    classes: list[ClassScores]
 
 
 def confusion_matrix(
@@ -41,25 +74,34 @@ def confusion_matrix(
 
 
 def scores(confusion: NDArray[np.integer]) -> Scores:
-    """Figures of a matrix from ``confusion_matrix``; several may be added up before."""
-    hits = np.diagonal(confusion).astype(float)
-    in_reference = confusion.sum(axis=1)
-    predicted = confusion.sum(axis=0)[: len(hits)]
-    union = in_reference + predicted - hits
+    """Figures of a matrix from ``confusion_matrix``; several may be added up before.
+
+    A matrix ``(K, K)`` is one without predictions of no class.
+    """
+    counts = confusion.astype(float)
+    hits = np.diagonal(counts)
+    in_reference = counts.sum(axis=1)
+    predicted = counts.sum(axis=0)[: len(hits)]
+    total = in_reference.sum()
     present = in_reference > 0
-    absent = np.full(len(hits), np.nan)
-    iou = np.divide(hits, union, out=absent.copy(), where=present)
-    dice = np.divide(2 * hits, in_reference + predicted, out=absent.copy(), where=present)
+    iou = _ratio(hits, in_reference + predicted - hits, present)
+    frequency = _ratio(in_reference, np.full_like(hits, total), present)
+    oa = hits.sum() / total if total else math.nan
+    chance = (in_reference / total) @ (predicted / total) if total else math.nan
     return Scores(
         iou=tuple(iou.tolist()),
-        dice=tuple(dice.tolist()),
-        miou=float(iou[present].mean()) if present.any() else float("nan"),
-        oa=float(hits.sum() / max(in_reference.sum(), 1)),
+        dice=tuple(_ratio(2 * hits, in_reference + predicted, present).tolist()),
+        precision=tuple(_ratio(hits, predicted, predicted > 0).tolist()),
+        recall=tuple(_ratio(hits, in_reference, present).tolist()),
+        miou=float(iou[present].mean()) if total else math.nan,
+        fwiou=float(frequency[present] @ iou[present]) if total else math.nan,
+        oa=float(oa),
+        kappa=float((oa - chance) / (1 - chance)) if chance < 1 else math.nan,
     )
 
 
 def scores_by_name(result: Scores, names: Sequence[str]) -> dict[str, float]:
-    """Figures under the names of the classes, rounded for people: ``{"mIoU": 0.71, …}``.
+    """The main figures under the names of the classes, rounded: ``{"mIoU": 0.71, …}``.
 
     Classes that the reference does not contain are left out. Dice is told of two classes only, as
     is the custom where one class is mapped against the rest.
@@ -74,3 +116,36 @@ def scores_by_name(result: Scores, names: Sequence[str]) -> dict[str, float]:
         if not math.isnan(value)
     }
     return {"mIoU": round(result.miou, 4), "OA": round(result.oa, 4), **by_class}
+
+
+def score_table(result: Scores, names: Sequence[str]) -> ScoreTable:
+    """All figures, not rounded, with the classes in the order of ``names``."""
+    columns = zip(names, result.iou, result.precision, result.recall, result.f1, strict=True)
+    return ScoreTable(
+        miou=_defined(result.miou),
+        fwiou=_defined(result.fwiou),
+        oa=_defined(result.oa),
+        kappa=_defined(result.kappa),
+        classes=[
+            ClassScores(
+                name=name,
+                iou=_defined(iou),
+                precision=_defined(precision),
+                recall=_defined(recall),
+                f1=_defined(f1),
+            )
+            for name, iou, precision, recall, f1 in columns
+        ],
+    )
+
+
+def _ratio(
+    part: NDArray[np.floating], whole: NDArray[np.floating], defined: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    ratio = np.full(len(part), np.nan)
+    np.divide(part, whole, out=ratio, where=defined)
+    return ratio
+
+
+def _defined(figure: float) -> float | None:
+    return None if math.isnan(figure) else figure

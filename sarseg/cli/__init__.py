@@ -7,6 +7,7 @@ import typer
 from sarseg import __version__
 from sarseg.cli import weights
 from sarseg.cli.despeckle import despeckle
+from sarseg.cli.evaluate import evaluate
 from sarseg.cli.filter import filter_scenes
 from sarseg.cli.info import info
 from sarseg.cli.parameters import parameters
@@ -21,7 +22,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for command in (train, tile, predict, vectorize, despeckle, info, parameters):
+for command in (train, tile, predict, evaluate, vectorize, despeckle, info, parameters):
     app.command()(in_sentences(command))
 app.command("filter")(in_sentences(filter_scenes))
 app.add_typer(weights.app, name="weights")

@@ -2,9 +2,9 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 from rich.console import Console
 
@@ -12,6 +12,12 @@ stderr = Console(stderr=True, highlight=False, soft_wrap=True)
 
 LOG_INTERVAL_SECONDS = 10.0
 """Between two progress lines where stderr is a file and not a terminal."""
+
+
+class Report(Protocol):
+    """Takes how much of a work is done, and a note on how it goes."""
+
+    def __call__(self, done: int, total: int, note: str = "") -> None: ...
 
 
 def set_quiet(quiet: bool) -> None:
@@ -43,15 +49,15 @@ def emit(result: Mapping[str, Any]) -> None:
 
 
 @contextmanager
-def progress(description: str) -> Iterator[Callable[[int, int], None]]:
-    """Yield ``report(done, total)``: a bar on a terminal, a plain line now and then in a log."""
+def progress(description: str) -> Iterator[Report]:
+    """Yield a ``Report``: a bar on a terminal, a plain line now and then in a log."""
     if stderr.is_terminal and not stderr.quiet:
         yield from _progress_bar(description)
     else:
         yield _progress_lines(description)
 
 
-def _progress_bar(description: str) -> Iterator[Callable[[int, int], None]]:
+def _progress_bar(description: str) -> Iterator[Report]:
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -60,20 +66,27 @@ def _progress_bar(description: str) -> Iterator[Callable[[int, int], None]]:
         TimeRemainingColumn,
     )
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=stderr) as bar:
-        task = bar.add_task(description, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=None),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    with Progress(*columns, console=stderr) as bar:
+        task = bar.add_task(description, total=None, note="")
+        yield lambda done, total, note="": bar.update(task, completed=done, total=total, note=note)
 
 
-def _progress_lines(description: str) -> Callable[[int, int], None]:
+def _progress_lines(description: str) -> Report:
     started = last = time.monotonic()
 
-    def report(done: int, total: int) -> None:
+    def report(done: int, total: int, note: str = "") -> None:
         nonlocal last
         now = time.monotonic()
         if done == total or now - last >= LOG_INTERVAL_SECONDS:
             last = now
-            say(f"{description}: {done} of {total} ({now - started:.0f} s)")
+            spent = f"{now - started:.0f} s" + (f"; {note}" if note else "")
+            say(f"{description}: {done} of {total} ({spent})")
 
     return report

@@ -8,12 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sarseg.cli import console
-from sarseg.cli.filter_options import (
-    NO_FILTER,
-    LooksOption,
-    multitemporal_filter,
-    speckle_filter,
-)
+from sarseg.cli.filter_options import LooksOption
 from sarseg.cli.jobs import FilesArgument, Job, conclude, jobs_of
 from sarseg.cli.options import (
     DeviceOption,
@@ -31,6 +26,7 @@ from sarseg.cli.rewriting import (
 )
 from sarseg.cli.scene_options import takes_reading
 from sarseg.errors import UsageError
+from sarseg.filters.names import AUTO, NO_FILTER
 from sarseg.scenes.reading import DEFAULT, Reading
 
 if TYPE_CHECKING:
@@ -74,7 +70,7 @@ def despeckle(
             "--size", metavar="PX", help="Side of the filter's window, odd; else the filter's own."
         ),
     ] = None,
-    looks: LooksOption = "auto",
+    looks: LooksOption = AUTO,
     assignments: Annotated[
         list[str] | None,
         typer.Option(
@@ -93,6 +89,8 @@ def despeckle(
 
     Example: sarseg despeckle scene.tif -o smooth.tif
     """
+    from sarseg.filters.choice import multitemporal_filter, speckle_filter
+
     console.set_quiet(quiet)
     jobs = jobs_of(files, output, output_dir, "_despeckled.tif")
     settings = plain_settings(assignments or ())

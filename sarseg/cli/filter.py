@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from sarseg.cli import console
-from sarseg.cli.filter_options import HighPassOption, LowPassOption, frequency_filter
+from sarseg.cli.filter_options import HighPassOption, LowPassOption
 from sarseg.cli.jobs import FilesArgument, jobs_of
 from sarseg.cli.options import DeviceOption, JsonOption, OverwriteOption, QuietOption
 from sarseg.cli.rewriting import device_for_filters, rewrite_each
@@ -42,6 +42,8 @@ def filter_scenes(
     A low-pass averages intensity. A high-pass or band-pass gives the intensity relative to its
     surroundings, about 1 (0 dB).
     """
+    from sarseg.filters.choice import frequency_filter
+
     console.set_quiet(quiet)
     jobs = jobs_of(files, output, output_dir, "_filtered.tif")
     step = frequency_filter(low_pass, high_pass)

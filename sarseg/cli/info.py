@@ -30,7 +30,7 @@ def info(
         typer.Argument(
             metavar="SCENE|MODEL|DATASET",
             help="The files of one scene; or a model file, or embedded for the shipped model; or "
-            "a folder of chips, fusar or fusar2.",
+            "a folder of chips, one of images and masks, fusar or fusar2.",
         ),
     ],
     model: Annotated[
@@ -85,7 +85,7 @@ def _kind(given: Sequence[str]) -> _Kind:
 
 
 def _kind_of(given: str) -> _Kind:
-    from sarseg.inspection.dataset import is_dataset
+    from sarseg.datasets.source import is_dataset
 
     suffix = Path(given).suffix.lower()
     if suffix in (".pth", ".pt", ".ckpt"):

@@ -100,6 +100,8 @@ def dataset_text(report: "DatasetReport") -> list[RenderableType]:
                 for scene in report.scenes
             ),
         ),
+        ("splits", report.division),
+        ("remarks", "\n".join(report.remarks)),
     )
     splits = _table("labelled pixels", "class")
     for split in report.splits:

@@ -68,7 +68,7 @@ def assigned_settings(assignments: Sequence[str], owners: Sequence[str]) -> dict
     return {f"{owner}_settings": values for owner, values in settings.items()}
 
 
-def plain_settings(assignments: Sequence[str]) -> dict[str, Any]:
+def plain_settings(assignments: Sequence[str], example: str = "damping=2") -> dict[str, Any]:
     """``["damping=2"]`` as ``{"damping": 2}``; values as in ``assigned_settings``.
 
     Raises UsageError where an assignment has another form.
@@ -78,7 +78,7 @@ def plain_settings(assignments: Sequence[str]) -> dict[str, Any]:
         name, equals, text = assignment.partition("=")
         if not equals or not name.strip():
             raise UsageError(
-                f"--set {assignment} is not of the form NAME=VALUE, as in --set damping=2."
+                f"--set {assignment} is not of the form NAME=VALUE, as in --set {example}."
             )
         settings[name.strip()] = _scalar(assignment, text)
     return settings

@@ -7,13 +7,24 @@ import typer
 
 from sarseg.cli import console
 from sarseg.cli.filter_options import (
-    AUTO,
-    NO_FILTER,
     DespeckleOption,
     HighPassOption,
     LooksOption,
     LowPassOption,
-    filter_chain,
+)
+from sarseg.cli.label_options import (
+    BlockSizeOption,
+    ClassesOption,
+    GuardOption,
+    IgnoreOption,
+    LabelAttributeOption,
+    LabelsOption,
+    SharesOption,
+    SplitAttributeOption,
+    SplitOption,
+    SplitSeedOption,
+    ignored_values,
+    spatial_blocks,
 )
 from sarseg.cli.options import (
     JsonOption,
@@ -23,10 +34,12 @@ from sarseg.cli.options import (
 )
 from sarseg.cli.scene_options import takes_reading
 from sarseg.errors import UsageError
+from sarseg.filters.names import AUTO, NO_FILTER
 from sarseg.scenes.reading import DEFAULT, Reading
 
 if TYPE_CHECKING:
     from sarseg.datasets.chips import TilingSummary
+    from sarseg.datasets.manifest import DropRules
 
 
 @takes_reading
@@ -37,36 +50,42 @@ def tile(
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="DIR", help="Folder to write the chips to.")
     ],
-    labels: Annotated[
-        Path | None,
-        typer.Option("--labels", help="Raster of class ids on the scene's grid."),
-    ] = None,
-    split: Annotated[
-        Path | None,
-        typer.Option(
-            "--split", help="Raster on the same grid: 1 train, 2 validation, 3 test, else none."
-        ),
-    ] = None,
     size: Annotated[int, typer.Option("--size", help="Rows, and columns, of a chip.")] = 448,
     overlap: Annotated[
         int, typer.Option("--overlap", help="Pixels that neighbouring chips share.")
     ] = 0,
-    classes: Annotated[
-        Path | None,
+    min_valid: Annotated[
+        float,
         typer.Option(
-            "--classes",
-            metavar="NAMES.YAML",
-            help="Names of the class ids, where the labels bring none.",
+            "--min-valid",
+            metavar="SHARE",
+            help="Leave out chips with a smaller share of valid pixels, 0 to 1, or with none.",
         ),
-    ] = None,
-    ignore: Annotated[
-        list[str] | None,
+    ] = 0.0,
+    min_labelled: Annotated[
+        float,
         typer.Option(
-            "--ignore",
-            metavar="ID[,ID]",
-            help="Label values that mean unlabelled, besides the nodata tag and 255. Repeatable.",
+            "--min-labelled",
+            metavar="SHARE",
+            help="Leave out chips with a smaller share of labelled pixels in every split.",
         ),
-    ] = None,
+    ] = 0.0,
+    quicklook: Annotated[
+        bool,
+        typer.Option(
+            "--quicklook/--no-quicklook", help="Add quicklook.png, some chips of each split."
+        ),
+    ] = True,
+    labels: LabelsOption = None,
+    label_attribute: LabelAttributeOption = None,
+    classes: ClassesOption = None,
+    ignore: IgnoreOption = None,
+    split: SplitOption = None,
+    split_attribute: SplitAttributeOption = None,
+    block_size: BlockSizeOption = None,
+    guard: GuardOption = None,
+    shares: SharesOption = None,
+    split_seed: SplitSeedOption = None,
     despeckle: DespeckleOption = None,
     looks: LooksOption = AUTO,
     low_pass: LowPassOption = None,
@@ -90,22 +109,31 @@ def tile(
     the labels near a chip's edge out then.
     """
     from sarseg.datasets.chips import write_chips
+    from sarseg.filters.choice import filter_chain
 
     console.set_quiet(quiet)
     settings = assigned_settings(assignments or (), ["despeckle"])["despeckle_settings"]
     filters = filter_chain(despeckle or NO_FILTER, looks, settings, low_pass, high_pass)
+    blocks = spatial_blocks(
+        split, size, block_size=block_size, guard=guard, shares=shares, seed=split_seed
+    )
     with console.progress("Cutting chips") as report:
         summary = write_chips(
             files,
             output,
             reading=reading,
             filters=filters,
-            labels=labels,
-            split=split,
-            class_names=classes,
-            ignore=_ids(ignore or []),
             size=size,
             overlap=overlap,
+            labels=labels,
+            label_attribute=label_attribute,
+            class_names=classes,
+            ignore=ignored_values(ignore),
+            split=split,
+            split_attribute=split_attribute,
+            blocks=blocks,
+            drop=_drop_rules(min_valid, min_labelled),
+            quicklook=quicklook,
             overwrite=overwrite,
             progress=report,
         )
@@ -116,15 +144,13 @@ def tile(
         console.emit(_result(summary, output))
 
 
-def _ids(texts: list[str]) -> list[int]:
-    parts = [part.strip() for text in texts for part in text.split(",")]
-    try:
-        return [int(part) for part in parts]
-    except ValueError as error:
-        raise UsageError(
-            f"--ignore takes label values, as in --ignore 0 or --ignore 0,99; "
-            f"{','.join(texts)!r} is something else."
-        ) from error
+def _drop_rules(min_valid: float, min_labelled: float) -> "DropRules":
+    from sarseg.datasets.manifest import DropRules
+
+    for name, share in (("--min-valid", min_valid), ("--min-labelled", min_labelled)):
+        if not 0 <= share <= 1:
+            raise UsageError(f"{name} is {share:g}; a share of a chip's pixels is from 0 to 1.")
+    return DropRules(min_valid=min_valid, min_labelled=min_labelled)
 
 
 def _print_summary(summary: "TilingSummary", output: Path) -> None:
@@ -144,9 +170,18 @@ def _print_summary(summary: "TilingSummary", output: Path) -> None:
         console.stderr.print(table)
     line = f"{summary.images} chips of {manifest.size} x {manifest.size} pixels in {output}"
     line += f"; bands {', '.join(manifest.bands)}, {manifest.unit}"
-    if summary.dropped:
-        line += f"; {summary.dropped} without a valid pixel left out"
     console.say(line + ".")
+    dropped = manifest.dropped
+    if summary.dropped_invalid:
+        least = f"less than {dropped.min_valid:.3g}" if dropped.min_valid else "none"
+        console.say(
+            f"Left out: {summary.dropped_invalid} chips with {least} of their pixels valid."
+        )
+    if summary.dropped_unlabelled:
+        console.say(
+            f"Left out: {summary.dropped_unlabelled} chips with less than "
+            f"{dropped.min_labelled:.3g} of their pixels labelled in any split."
+        )
 
 
 def _result(summary: "TilingSummary", output: Path) -> dict[str, Any]:
@@ -155,10 +190,11 @@ def _result(summary: "TilingSummary", output: Path) -> dict[str, Any]:
     return {
         "output": str(output),
         "images": summary.images,
-        "dropped": summary.dropped,
+        "dropped": {"invalid": summary.dropped_invalid, "unlabelled": summary.dropped_unlabelled},
         "size": manifest.size,
         "bands": manifest.bands,
         "unit": manifest.unit,
+        "division": manifest.division,
         "classes": [entry.model_dump() for entry in manifest.classes],
         "chips": {split: splits.count(split) for split in sorted(set(splits))},
         "pixels": manifest.pixels,

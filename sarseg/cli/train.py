@@ -1,75 +1,70 @@
 """``sarseg train``: a dataset in, a model file out."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sarseg.cli import console
-from sarseg.cli.filter_options import (
-    AUTO,
-    DespeckleOption,
-    HighPassOption,
-    LooksOption,
-    LowPassOption,
-    filter_chain,
-)
-from sarseg.cli.options import (
-    BackboneWeightsOption,
-    DeviceOption,
-    JsonOption,
-    OverwriteOption,
-    QuietOption,
-    assigned_settings,
-)
+from sarseg.cli.filter_options import DespeckleOption, HighPassOption, LowPassOption
+from sarseg.cli.options import JsonOption, OverwriteOption, QuietOption, plain_settings
+from sarseg.errors import UsageError
+
+if TYPE_CHECKING:
+    from sarseg.training.run import DryRunSummary, TrainingSummary
+
+MODEL, TRAINING, DATA, RUN = "Model", "Training", "Data", "Run"
 
 
 def train(
+    context: typer.Context,
     dataset: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--dataset",
             metavar="DIR",
-            help="Folder of chips from `sarseg tile`, or fusar or fusar2 (FUSAR-Map 1.0, 2.0).",
+            help="Folder of chips from `sarseg tile`, of images and masks, or fusar or fusar2 "
+            "(FUSAR-Map 1.0, 2.0).",
+            rich_help_panel=DATA,
         ),
-    ],
+    ] = None,
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="FILE", help="Model file to write.")
     ] = Path("model.safetensors"),
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config", metavar="YAML", help="File of options, by their names; see --print-config."
+        ),
+    ] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            "--preset",
+            metavar="NAME",
+            help="Published settings: cwsam-fusar, cwsam-fusar2, conv-lora or sam-adapter.",
+        ),
+    ] = None,
+    print_config: Annotated[
+        bool, typer.Option("--print-config", help="Print the effective options and do nothing.")
+    ] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Check data and labels, train one step, tell memory; write nothing."
+        ),
+    ] = False,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Go on with the run that was stopped, from where it was."),
+    ] = False,
     data: Annotated[
         Path | None,
         typer.Option(
             "--data",
             metavar="DIR",
             help="Folder of FUSAR-Map; else SARSEG_DATA, else the cache folder.",
-        ),
-    ] = None,
-    method: Annotated[
-        str,
-        typer.Option(
-            "--method",
-            metavar="NAME",
-            help="How SAM is adapted: cwsam, conv-lora, sam-adapter, lora and others; "
-            "`sarseg parameters` lists all.",
-        ),
-    ] = "cwsam",
-    decoder: Annotated[
-        str,
-        typer.Option(
-            "--decoder",
-            metavar="NAME",
-            help="How classes are read out: classwise, mask-classification or box-prompted (one "
-            "class, within boxes that `sarseg predict` is given).",
-        ),
-    ] = "classwise",
-    assignments: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="NAME=VALUE",
-            help="A setting of the method, the decoder or the speckle filter, as in "
-            "method.adapter_ratio=0.125, decoder.skip=false or despeckle.size=9. Repeatable; of "
-            "two values for one name the last counts.",
+            rich_help_panel=DATA,
         ),
     ] = None,
     foreground: Annotated[
@@ -78,99 +73,325 @@ def train(
             "--foreground",
             metavar="CLASS",
             help="Name or id of one class to map against all the others.",
+            rich_help_panel=DATA,
         ),
     ] = None,
-    backbone: Annotated[
-        str,
-        typer.Option("--backbone", metavar="NAME", help="vit_t (shipped), vit_b, vit_l or vit_h."),
-    ] = "vit_t",
-    backbone_weights: BackboneWeightsOption = None,
-    epochs: Annotated[int, typer.Option("--epochs", metavar="N", min=1)] = 20,
-    batch_size: Annotated[int, typer.Option("--batch-size", metavar="N", min=1)] = 2,
-    learning_rate: Annotated[float, typer.Option("--learning-rate", metavar="X", min=0.0)] = 2e-4,
-    class_weights: Annotated[
-        str,
-        typer.Option(
-            "--class-weights", metavar="NAME", help="none, frequency or published (FUSAR-Map)."
-        ),
-    ] = "none",
     despeckle: DespeckleOption = None,
-    looks: LooksOption = AUTO,
+    looks: Annotated[
+        str | None,
+        typer.Option(
+            "--looks",
+            metavar="X",
+            help="Equivalent number of looks, for the speckle filter; auto: estimated.",
+        ),
+    ] = None,
     low_pass: LowPassOption = None,
     high_pass: HighPassOption = None,
     augment: Annotated[
-        bool, typer.Option("--augment/--no-augment", help="Random flips and quarter turns.")
-    ] = True,
+        bool | None,
+        typer.Option(
+            "--augment/--no-augment",
+            help="Random changes of chips: flips and turns, and what --set augment.… adds: zoom, "
+            "speckle_looks, shift_db, band_dropout.",
+            rich_help_panel=DATA,
+        ),
+    ] = None,
+    method: Annotated[
+        str | None,
+        typer.Option(
+            "--method",
+            metavar="NAME",
+            help="How SAM is adapted: cwsam, conv-lora, sam-adapter, lora and others; "
+            "`sarseg parameters` lists all.",
+            rich_help_panel=MODEL,
+        ),
+    ] = None,
+    decoder: Annotated[
+        str | None,
+        typer.Option(
+            "--decoder",
+            metavar="NAME",
+            help="How classes are read out: classwise, mask-classification or box-prompted (one "
+            "class, within boxes that `sarseg predict` is given).",
+            rich_help_panel=MODEL,
+        ),
+    ] = None,
+    backbone: Annotated[
+        str | None,
+        typer.Option(
+            "--backbone",
+            metavar="NAME",
+            help="vit_t (shipped), vit_b, vit_l or vit_h.",
+            rich_help_panel=MODEL,
+        ),
+    ] = None,
+    backbone_weights: Annotated[
+        Path | None,
+        typer.Option(
+            "--backbone-weights",
+            metavar="FILE",
+            help="Meta's SAM checkpoint, for vit_b, vit_l or vit_h.",
+            rich_help_panel=MODEL,
+        ),
+    ] = None,
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="A setting of a part, as in method.adapter_ratio=0.125, decoder.skip=false, "
+            "loss.gamma=2, despeckle.size=9 or augment.zoom=1.5. Repeatable; of two values for one "
+            "name the last counts.",
+            rich_help_panel=MODEL,
+        ),
+    ] = None,
+    loss: Annotated[
+        str | None,
+        typer.Option(
+            "--loss",
+            metavar="NAME",
+            help="cross-entropy, focal, dice, lovasz, ce-dice; of two classes also structure and "
+            "bce-iou. Else the decoder's own.",
+            rich_help_panel=TRAINING,
+        ),
+    ] = None,
+    class_weights: Annotated[
+        str | None,
+        typer.Option(
+            "--class-weights",
+            metavar="NAME",
+            help="none, frequency, published (FUSAR-Map), or a number a class: 1.5,1,0.5.",
+            rich_help_panel=TRAINING,
+        ),
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option("--epochs", metavar="N", rich_help_panel=TRAINING)
+    ] = None,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(
+            "--batch-size",
+            metavar="N",
+            help="Chips that each process shows the model at once.",
+            rich_help_panel=TRAINING,
+        ),
+    ] = None,
+    accumulate: Annotated[
+        int | None,
+        typer.Option(
+            "--accumulate",
+            metavar="N",
+            help="Batches that make a step.",
+            rich_help_panel=TRAINING,
+        ),
+    ] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option("--learning-rate", metavar="X", rich_help_panel=TRAINING)
+    ] = None,
+    final_learning_rate: Annotated[
+        float | None, typer.Option("--final-learning-rate", metavar="X", rich_help_panel=TRAINING)
+    ] = None,
+    schedule: Annotated[
+        str | None,
+        typer.Option(
+            "--schedule",
+            metavar="NAME",
+            help="cosine, poly or constant.",
+            rich_help_panel=TRAINING,
+        ),
+    ] = None,
+    warmup: Annotated[
+        int | None,
+        typer.Option(
+            "--warmup",
+            metavar="STEPS",
+            help="Steps in which the learning rate rises.",
+            rich_help_panel=TRAINING,
+        ),
+    ] = None,
+    weight_decay: Annotated[
+        float | None, typer.Option("--weight-decay", metavar="X", rich_help_panel=TRAINING)
+    ] = None,
+    clip: Annotated[
+        float | None,
+        typer.Option(
+            "--clip",
+            metavar="NORM",
+            help="Largest norm of the gradient.",
+            rich_help_panel=TRAINING,
+        ),
+    ] = None,
+    ema: Annotated[
+        float | None,
+        typer.Option(
+            "--ema",
+            metavar="DECAY",
+            help="Keep a moving average of the weights, as in 0.999.",
+            rich_help_panel=TRAINING,
+        ),
+    ] = None,
+    patience: Annotated[
+        int | None,
+        typer.Option(
+            "--patience",
+            metavar="EPOCHS",
+            help="Stop after so many epochs without a better validation score.",
+            rich_help_panel=TRAINING,
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", metavar="N", rich_help_panel=TRAINING)
+    ] = None,
+    device: Annotated[
+        str | None,
+        typer.Option("--device", metavar="NAME", help="auto, cpu or cuda.", rich_help_panel=RUN),
+    ] = None,
+    devices: Annotated[
+        int | None,
+        typer.Option(
+            "--devices",
+            metavar="N",
+            help="GPUs, or processes on the CPU, that train together; torchrun works too.",
+            rich_help_panel=RUN,
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers",
+            metavar="N",
+            help="Processes that prepare chips for each that trains.",
+            rich_help_panel=RUN,
+        ),
+    ] = None,
+    precision: Annotated[
+        str | None,
+        typer.Option(
+            "--precision",
+            metavar="NAME",
+            help="32, bf16 or 16 (GPUs); auto: bf16 where a GPU has it.",
+            rich_help_panel=RUN,
+        ),
+    ] = None,
     gradient_checkpointing: Annotated[
-        bool, typer.Option("--gradient-checkpointing", help="Less memory for more time.")
-    ] = False,
-    seed: Annotated[int, typer.Option("--seed", metavar="N", min=0)] = 0,
-    device: DeviceOption = "auto",
+        bool | None,
+        typer.Option(
+            "--gradient-checkpointing/--no-gradient-checkpointing",
+            help="Less memory for more time.",
+            rich_help_panel=RUN,
+        ),
+    ] = None,
+    compiled: Annotated[
+        bool | None,
+        typer.Option(
+            "--compile/--no-compile", help="Compile the encoder (slow start).", rich_help_panel=RUN
+        ),
+    ] = None,
+    save_minutes: Annotated[
+        float | None,
+        typer.Option(
+            "--save-minutes",
+            metavar="X",
+            help="Time between two writes of what --resume goes on from.",
+            rich_help_panel=RUN,
+        ),
+    ] = None,
+    logger: Annotated[
+        str | None,
+        typer.Option(
+            "--logger",
+            metavar="NAMES",
+            help="tensorboard,csv (both by default), wandb, mlflow, or none.",
+            rich_help_panel=RUN,
+        ),
+    ] = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Train a model on chips and write the model file that `sarseg predict` takes.
 
+    Options come from --preset, then --config, then the command line. Logs, and what --resume goes
+    on from, lie in a folder beside the model: model.run for model.safetensors.
+
     Example: sarseg train --dataset chips/ -o model.safetensors
     """
     from dataclasses import asdict
 
-    from pydantic import ValidationError
-
-    from sarseg.errors import UsageError
+    from sarseg.training.config import as_yaml, effective_settings
+    from sarseg.training.processes import processes
+    from sarseg.training.run import dry_run as run_one_step
     from sarseg.training.run import train as run
     from sarseg.training.settings import TrainSettings
 
-    console.set_quiet(quiet)
-    assigned = assigned_settings(assignments or (), ["method", "decoder", "despeckle"])
-    despeckle_settings = assigned.pop("despeckle_settings")
-    said = (despeckle, low_pass, high_pass, *despeckle_settings)
-    filters = None
-    if looks != AUTO or any(each is not None for each in said):
-        filters = filter_chain(despeckle or "lee", looks, despeckle_settings, low_pass, high_pass)
-    try:
-        settings = TrainSettings.model_validate(
-            {
-                "dataset": dataset,
-                "data": data,
-                "foreground": foreground,
-                "method": method,
-                "decoder": decoder,
-                **assigned,
-                "backbone": backbone,
-                "backbone_weights": backbone_weights,
-                "filters": filters,
-                "epochs": epochs,
-                "batch_size": batch_size,
-                "learning_rate": learning_rate,
-                "class_weights": class_weights,
-                "augment": augment,
-                "gradient_checkpointing": gradient_checkpointing,
-                "seed": seed,
-                "device": device,
-            }
+    names = {"compiled": "compile", "assignments": "set"}
+    given = {names.get(name, name): value for name, value in context.params.items()}
+    given = {
+        name: value
+        for name, value in given.items()
+        if name in TrainSettings.model_fields and value not in (None, [], ())
+    }
+    if assignments:
+        given["set"] = plain_settings(assignments, "method.adapter_ratio=0.125")
+    settings = effective_settings(given, config=config, preset=preset)
+    if print_config:
+        print(as_yaml(settings), end="")
+        return
+    if dry_run and resume:
+        raise UsageError("Give either --dry-run or --resume, not both.")
+    first = processes(settings.devices).first
+    console.set_quiet(quiet or not first)
+    if dry_run:
+        tried = run_one_step(settings, output, overwrite=overwrite, warn=console.warn)
+        _describe_step(tried)
+        if as_json and first:
+            console.emit(asdict(tried))
+        return
+    with console.progress("steps") as report:
+        summary = run(
+            settings,
+            output,
+            overwrite=overwrite,
+            resume=resume,
+            progress=report if first else None,
+            warn=console.warn,
         )
-    except ValidationError as error:
-        first = error.errors()[0]
-        option = "--" + str(first["loc"][0]).replace("_", "-")
-        raise UsageError(f"{option} {first['input']}: {first['msg']}.") from error
-    with console.progress("training steps") as report:
-        summary = run(settings, output, overwrite=overwrite, progress=report, warn=console.warn)
-    _describe(summary.metrics, summary.best_epoch)
-    console.say(
-        f"{output}: {summary.method} and {summary.decoder} on {summary.backbone}, "
-        f"{summary.trainable_parameters / 1e6:.2f} M of {summary.parameters / 1e6:.2f} M "
-        f"parameters trained in {summary.seconds:.0f} s."
-    )
+    if summary is None:  # another process tells
+        return
+    _describe(summary)
     if as_json:
         console.emit(asdict(summary))
 
 
-def _describe(metrics: dict[str, float], best_epoch: int) -> None:
-    if not metrics:
+def _describe(summary: "TrainingSummary") -> None:
+    if summary.metrics:
+        console.say(f"best epoch {summary.best_epoch}, on the validation split:")
+        for name, value in summary.metrics.items():
+            console.say(f"  {name:<24} {value:.3f}")
+    else:
         console.warn("no validation split could be measured on: the last epoch was kept.")
-        return
-    console.say(f"best epoch {best_epoch}, on the validation split:")
-    for name, value in metrics.items():
-        console.say(f"  {name:<24} {value:.3f}")
+    console.say(
+        f"{summary.output}: {summary.method} and {summary.decoder} on {summary.backbone}, "
+        f"{_parameters(summary)} trained in {summary.seconds:.0f} s, "
+        f"{summary.peak_memory / 1e9:.1f} GB."
+    )
+
+
+def _describe_step(tried: "DryRunSummary") -> None:
+    pixels = sum(tried.class_pixels.values())
+    console.say("labelled training pixels:")
+    for name, count in tried.class_pixels.items():
+        console.say(f"  {name:<24} {count:>14,} {count / pixels:7.2%}")
+    chips = ", ".join(f"{count} {split}" for split, count in tried.chips.items())
+    console.say(f"chips: {chips}")
+    console.say(
+        f"{tried.method} and {tried.decoder} on {tried.backbone}: {_parameters(tried)} would "
+        f"train for {tried.steps} steps. One step: loss {tried.loss:.3f}, "
+        f"{tried.step_seconds:.1f} s, {tried.peak_memory / 1e9:.1f} GB. Nothing was written."
+    )
+
+
+def _parameters(summary: "TrainingSummary | DryRunSummary") -> str:
+    return (
+        f"{summary.trainable_parameters / 1e6:.2f} M of {summary.parameters / 1e6:.2f} M parameters"
+    )

@@ -11,7 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sarseg.classes import LandCoverClass
-from sarseg.datasets.manifest import MANIFEST_NAME, Manifest, is_chip_folder, read_manifest
+from sarseg.datasets.manifest import (
+    MANIFEST_NAME,
+    Manifest,
+    SceneRecord,
+    is_chip_folder,
+    read_manifest,
+)
 from sarseg.datasets.raster import read_raster
 from sarseg.datasets.sample import IGNORE, ChipData, ChipRef, Split
 from sarseg.errors import DatasetError
@@ -30,6 +36,8 @@ class ChipFolder:
     tile_size: int
     filters: Filters
     pixel_size: float | None
+    scenes: tuple[SceneRecord, ...]
+    division: str
     splits: Mapping[Split, Sequence[ChipRef]]
     _digest: str
 
@@ -62,9 +70,16 @@ class ChipFolder:
             first.size,
             _filters(manifests.values()),
             _pixel_size(manifests.values()),
+            tuple(scene for manifest in manifests.values() for scene in manifest.scenes),
+            _division(manifests),
             splits,
             digest.hexdigest(),
         )
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """None: what is odd was told when the chips were cut."""
+        return ()
 
     def read(self, ref: ChipRef) -> ChipData:
         """Read one chip from disk. Raises DatasetError where its files cannot be used."""
@@ -159,6 +174,19 @@ def _pixel_size(manifests: Iterable[Manifest]) -> float | None:
         if scene.pixel_size is not None
     ]
     return median(known) if known else None
+
+
+def _division(manifests: Mapping[str, Manifest]) -> str:
+    """How pixels were divided, told apart by subfolder where that differs."""
+    parts_by_phrase: dict[str, list[str]] = {}
+    for part, manifest in manifests.items():
+        parts_by_phrase.setdefault(manifest.division, []).append(part)
+    if len(parts_by_phrase) == 1:
+        return next(iter(parts_by_phrase))
+    return "; ".join(
+        f"{', '.join(parts)}: {phrase or 'not recorded'}"
+        for phrase, parts in parts_by_phrase.items()
+    )
 
 
 def _brief(value: object) -> str:

@@ -12,16 +12,25 @@ import numpy as np
 import rasterio
 from numpy.typing import NDArray
 
-from sarseg.classes import NODATA, complete_legend
-from sarseg.datasets.manifest import ChipRecord, ChipWindow, Manifest, SceneRecord
+from sarseg.classes import NODATA, LandCoverClass, complete_legend
+from sarseg.datasets.manifest import (
+    KEEP_VALID,
+    ChipRecord,
+    ChipWindow,
+    DropRules,
+    LabelRecord,
+    Manifest,
+    SceneRecord,
+)
 from sarseg.datasets.output_folder import (
     IMAGE_FOLDER,
     LABEL_FOLDER,
     check_output_folder,
     replacing_folder,
 )
+from sarseg.datasets.quicklook import write_quicklook
 from sarseg.datasets.sample import Split
-from sarseg.datasets.split_raster import SplitRaster
+from sarseg.datasets.splits import BLOCKS, SpatialBlocks, Splits, open_splits
 from sarseg.errors import InputError, OutputError, UsageError
 from sarseg.filters.chain import NO_FILTERS, Filters
 from sarseg.filters.looks import scene_looks
@@ -29,7 +38,7 @@ from sarseg.filters.window import filtered_window
 from sarseg.scenes.auxiliary import is_auxiliary
 from sarseg.scenes.georeference import Georeference, quietly_georeferenced
 from sarseg.scenes.ground import pixel_size
-from sarseg.scenes.labels import LabelRaster
+from sarseg.scenes.labels import Labels, open_labels
 from sarseg.scenes.location import shown, stem
 from sarseg.scenes.radiometry import from_intensity, of_backscatter
 from sarseg.scenes.reader import Scene
@@ -39,24 +48,18 @@ from sarseg.scenes.window import Window
 
 
 @dataclass(frozen=True)
-class ChipPlace:
-    """One chip of the grid: its window (square; it overhangs a scene that is smaller than a chip)
-    and ``fresh``, the part of it that no chip before shows."""
-
-    window: Window
-    fresh: Window
-
-
-@dataclass(frozen=True)
 class TilingSummary:
-    """What was written: the manifest, the number of images, and of chips dropped as all nodata.
+    """What was written: the manifest and the number of images; and how many chips were left out for
+    lack of valid pixels, and for lack of labelled ones.
 
-    ``doubts`` are sentences about what a person should know of the scene's numbers.
+    ``doubts`` are sentences about what a person should know of the scene's numbers, and of splits
+    and classes that lack pixels.
     """
 
     manifest: Manifest
     images: int
-    dropped: int
+    dropped_invalid: int
+    dropped_unlabelled: int
     doubts: tuple[str, ...]
 
 
@@ -71,19 +74,12 @@ def chip_starts(length: int, size: int, overlap: int) -> list[int]:
     return [*range(0, length - size, size - overlap), length - size]
 
 
-def chip_places(height: int, width: int, size: int, overlap: int) -> Iterator[ChipPlace]:
-    """Chips that cover a scene of ``height`` x ``width`` pixels, in row order."""
-    columns = _spans(width, size, overlap)
-    for row, fresh_row in _spans(height, size, overlap):
-        for col, fresh_col in columns:
-            fresh = Window(fresh_row, fresh_col, row + size - fresh_row, col + size - fresh_col)
-            yield ChipPlace(Window(row, col, size, size), fresh)
-
-
-def _spans(length: int, size: int, overlap: int) -> list[tuple[int, int]]:
-    """Start of each chip along one axis, and of what it adds to those before."""
-    starts = chip_starts(length, size, overlap)
-    return list(zip(starts, [0, *(start + size for start in starts[:-1])], strict=True))
+def chip_windows(height: int, width: int, size: int, overlap: int) -> Iterator[Window]:
+    """Square windows that cover a scene of ``height`` x ``width`` pixels, in row order; they
+    overhang a scene that is smaller than a chip."""
+    for row in chip_starts(height, size, overlap):
+        for col in chip_starts(width, size, overlap):
+            yield Window(row, col, size, size)
 
 
 def write_chips(
@@ -95,9 +91,14 @@ def write_chips(
     reading: Reading = DEFAULT,
     filters: Filters = NO_FILTERS,
     labels: Path | None = None,
-    split: Path | None = None,
+    label_attribute: str | None = None,
     class_names: Path | None = None,
-    ignore: Sequence[int] = (),
+    ignore: Sequence[int | str] = (),
+    split: Path | str | None = None,
+    split_attribute: str | None = None,
+    blocks: SpatialBlocks | None = None,
+    drop: DropRules = KEEP_VALID,
+    quicklook: bool = True,
     overwrite: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> TilingSummary:
@@ -107,34 +108,51 @@ def write_chips(
     the filters lack are estimated from the scene. Labels are class ids, 255 where a pixel is
     unlabelled, invalid in the scene, or of another split: a chip has one label file for each split
     in which it has labelled pixels. Without ``split`` all labels are for training; a chip without
-    labelled pixels is listed as ``unlabelled``. ``ignore`` are label values that mean unlabelled
-    besides the raster's nodata tag.
+    labelled pixels is listed as ``unlabelled``. ``labels``, ``label_attribute``, ``class_names``
+    and ``ignore`` are as ``open_labels`` takes them, ``split``, ``split_attribute`` and ``blocks``
+    (by default twice as large as a chip) as ``open_splits`` does. ``drop`` says which chips are
+    left out. ``quicklook`` adds a picture of some of the chips.
 
     Raises UsageError, InputError or OutputError; then nothing is left behind.
     """
-    _check_options(size, overlap, labels, split, class_names, ignore)
+    _check_options(size, overlap, labels, [split, label_attribute, class_names, *ignore], drop)
     check_output_folder(output, overwrite=overwrite)
     with ExitStack() as stack:
         scene = stack.enter_context(Scene.open(files, reading))
-        inputs = [*scene.files, *(path for path in (labels, split) if path is not None)]
-        _check_inputs_outside(output, inputs)
-        label_raster = split_raster = None
+        given = [Path(each) for each in (labels, class_names, split) if each not in (None, BLOCKS)]
+        _check_inputs_outside(output, [*scene.files, *given])
+        opened = division = None
+        source = None
         if labels is not None:
-            label_raster = stack.enter_context(
-                LabelRaster(labels, scene, ignore=ignore, class_names=class_names)
+            opened = stack.enter_context(
+                open_labels(
+                    labels, scene, ignore=ignore, classes=class_names, attribute=label_attribute
+                )
+            )
+            source = LabelRecord(
+                file=str(labels),
+                attribute=label_attribute,
+                classes=None if class_names is None else str(class_names),
+                ignore=tuple(ignore),
             )
         if split is not None:
-            split_raster = stack.enter_context(SplitRaster(split, scene))
+            blocks = blocks or SpatialBlocks(2 * size)
+            division = stack.enter_context(
+                open_splits(str(split), scene, attribute=split_attribute, blocks=blocks)
+            )
         if filters.needs_looks:
             filters = filters.with_looks(scene_looks(scene))
         folder = stack.enter_context(replacing_folder(output))
-        cutter = _Cutter(scene, files, label_raster, split_raster, filters, folder)
-        places = list(chip_places(scene.height, scene.width, size, overlap))
-        for done, place in enumerate(places, start=1):
-            cutter.cut(place)
+        cutter = _Cutter(scene, files, opened, division, filters, drop, folder)
+        windows = list(chip_windows(scene.height, scene.width, size, overlap))
+        for done, window in enumerate(windows, start=1):
+            cutter.cut(window)
             if progress is not None:
-                progress(done, len(places))
-        return cutter.finish(size, overlap)
+                progress(done, len(windows))
+        summary = cutter.finish(size, overlap, source)
+        if quicklook:
+            write_quicklook(folder, summary.manifest)
+        return summary
 
 
 class _Cutter:
@@ -144,32 +162,39 @@ class _Cutter:
         self,
         scene: Scene,
         files: Sequence[str],
-        labels: LabelRaster | None,
-        split: SplitRaster | None,
+        labels: Labels | None,
+        splits: Splits | None,
         filters: Filters,
+        drop: DropRules,
         folder: Path,
     ) -> None:
         self._scene, self._files = scene, files
-        self._labels, self._split = labels, split
+        self._labels, self._splits = labels, splits
         self._filters = filters
+        self._drop = drop
         self._folder = folder
         self._stem = re.sub(r"[^\w.-]+", "_", stem(files[0]))
         self._chips: list[ChipRecord] = []
+        self._shown: list[Window] = []
         self._pixels: defaultdict[Split, Counter[int]] = defaultdict(Counter)
-        self._images = self._dropped = 0
+        self._images = self._invalid = self._unlabelled = 0
         (folder / IMAGE_FOLDER).mkdir()
 
-    def cut(self, place: ChipPlace) -> None:
+    def cut(self, place: Window) -> None:
         """Write the chip at ``place``, with a label file for each split it has labels of."""
-        scene, size = self._scene, place.window.height
-        window = place.window.within(scene.height, scene.width)
+        scene, size = self._scene, place.height
+        window = place.within(scene.height, scene.width)
         values, valid = self._read(window)
-        if not valid.any():
-            self._dropped += 1
+        if not valid.any() or valid.sum() < self._drop.min_valid * size**2:
+            self._invalid += 1
+            return
+        ids_of_splits = self._read_labels(window, valid)
+        if self._labels is not None and not self._labelled_enough(ids_of_splits, size):
+            self._unlabelled += 1
             return
         shown = np.s_[:, : window.height, : window.width]
         name = f"{self._stem}_r{window.row:05d}_c{window.col:05d}.tif"
-        georeference = scene.georeference.window(place.window)
+        georeference = scene.georeference.window(place)
 
         image = np.full((len(scene.bands), size, size), np.nan, np.float32)
         image[shown] = np.where(valid, values, np.nan)
@@ -177,8 +202,7 @@ class _Cutter:
         _write_image(self._folder / image_path, image, georeference, scene.bands, scene.unit)
         self._images += 1
 
-        fresh = place.fresh.within(scene.height, scene.width).slices_in(window)
-        ids_of_splits = self._read_labels(window, valid)
+        fresh = self._not_shown_before(window)
         for split, ids in ids_of_splits.items():
             label = np.full((1, size, size), NODATA, np.uint8)
             label[shown] = ids
@@ -188,6 +212,23 @@ class _Cutter:
             self._pixels[split].update(_count(ids[fresh]))
         if not ids_of_splits:
             self._record(image_path, None, "unlabelled", window, {})
+
+    def _labelled_enough(self, ids_of_splits: Mapping[Split, NDArray[np.uint8]], size: int) -> bool:
+        most = max(((ids != NODATA).sum() for ids in ids_of_splits.values()), default=0)
+        return bool(most >= self._drop.min_labelled * size**2)
+
+    def _not_shown_before(self, window: Window) -> NDArray[np.bool_]:
+        """The pixels of ``window`` that no chip written before shows."""
+        # chips come in row order: what ends above this one meets none that follows
+        self._shown = [each for each in self._shown if each.row_end > window.row]
+        fresh = np.ones((window.height, window.width), np.bool_)
+        for each in self._shown:
+            rows, cols = each.slices_in(window)
+            fresh[
+                max(rows.start, 0) : max(rows.stop, 0), max(cols.start, 0) : max(cols.stop, 0)
+            ] = False
+        self._shown.append(window)
+        return fresh
 
     def _read(self, window: Window) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """All bands, filtered, in the scene's unit, and validity."""
@@ -223,24 +264,18 @@ class _Cutter:
             return {}
         ids = np.where(valid, self._labels.read(window), np.uint8(NODATA))
         members: Mapping[Split, NDArray[np.bool_]] = {"train": np.ones_like(valid)}
-        if self._split is not None:
-            members = self._split.read(window)
+        if self._splits is not None:
+            members = self._splits.read(window)
         return {
             split: np.where(member, ids, np.uint8(NODATA))
             for split, member in members.items()
             if (ids[member] != NODATA).any()
         }
 
-    def finish(self, size: int, overlap: int) -> TilingSummary:
-        """Write the manifest. Raises InputError where there is nothing to list in it."""
+    def finish(self, size: int, overlap: int, labels: LabelRecord | None) -> TilingSummary:
+        """Write the manifest. Raises InputError where chips or training labels are lacking."""
         scene = self._scene
-        if not self._chips:
-            raise InputError(f"{scene.name} has no valid pixel, so there is no chip to write.")
-        if self._labels is not None and not self._pixels:
-            within = " in a split" if self._split is not None else ""
-            raise InputError(
-                f"The label raster {self._labels.path} labels no valid pixel of the scene{within}."
-            )
+        self._check_result()
         occurring = {class_id for counts in self._pixels.values() for class_id in counts}
         named = self._labels.named if self._labels is not None else ()
         georeference = scene.georeference
@@ -252,6 +287,9 @@ class _Cutter:
             filters=self._filters,
             size=size,
             overlap=overlap,
+            labels=labels,
+            division=self._division(),
+            dropped=self._drop,
             scenes=(
                 SceneRecord(
                     name=self._stem,
@@ -270,16 +308,47 @@ class _Cutter:
             chips=tuple(self._chips),
         )
         manifest.write(self._folder)
-        return TilingSummary(manifest, self._images, self._dropped, scene.doubts)
+        doubts = (*scene.doubts, *self._lacking(manifest.classes))
+        return TilingSummary(manifest, self._images, self._invalid, self._unlabelled, doubts)
+
+    def _check_result(self) -> None:
+        scene, path = self._scene, self._labels.path if self._labels is not None else None
+        if self._invalid and not self._images and not self._unlabelled:
+            if self._drop.min_valid:
+                raise InputError(
+                    f"No chip of {scene.name} has the share of valid pixels that --min-valid asks "
+                    f"for, {self._drop.min_valid:g}; give a smaller one, or a smaller --size."
+                )
+            raise InputError(f"{scene.name} has no valid pixel, so there is no chip to write.")
+        if not self._images:
+            raise InputError(
+                f"{path} labels no chip of {scene.name} as fully as --min-labelled asks for, "
+                f"{self._drop.min_labelled:g}; give a smaller share, or a smaller --size."
+            )
+        if path is not None and not self._pixels:
+            within = " in a split" if self._splits is not None else ""
+            raise InputError(f"{path} labels no valid pixel of the scene{within}.")
+
+    def _division(self) -> str:
+        if self._labels is None:
+            return ""
+        return "all pixels for training" if self._splits is None else self._splits.description
+
+    def _lacking(self, classes: Sequence[LandCoverClass]) -> Iterator[str]:
+        """Sentences about splits without pixels, and classes without any for training."""
+        if self._labels is None:
+            return
+        for split in self._splits.intended if self._splits is not None else ():
+            if split not in self._pixels:
+                yield f"No labelled pixel is for {split}."
+        absent = [entry for entry in classes if entry.id not in self._pixels["train"]]
+        if absent:
+            names = ", ".join(f"{entry.id} {entry.name}" for entry in absent)
+            yield f"No training pixel is of: {names}. A model cannot learn that."
 
 
 def _check_options(
-    size: int,
-    overlap: int,
-    labels: Path | None,
-    split: Path | None,
-    class_names: Path | None,
-    ignore: Sequence[int],
+    size: int, overlap: int, labels: Path | None, of_labels: Sequence[object], drop: DropRules
 ) -> None:
     if size < 1:
         raise UsageError(f"--size is {size}; a chip has at least one pixel a side.")
@@ -287,8 +356,11 @@ def _check_options(
         raise UsageError(
             f"--overlap is {overlap}; it must be at least 0 and smaller than the chip size {size}."
         )
-    if labels is None and (split is not None or class_names is not None or ignore):
-        raise UsageError("--split, --classes and --ignore say how to read labels; give --labels.")
+    if labels is None and (drop.min_labelled or any(each is not None for each in of_labels)):
+        raise UsageError(
+            "--split, --classes, --ignore, --label-attribute and --min-labelled are about labels; "
+            "give --labels."
+        )
 
 
 def _check_inputs_outside(output: Path, inputs: Sequence[Path]) -> None:

@@ -7,11 +7,13 @@ from dataclasses import replace
 import numpy as np
 
 from sarseg.classes import LandCoverClass
+from sarseg.datasets.manifest import SceneRecord
 from sarseg.datasets.sample import IGNORE, ChipData, ChipRef, ChipSource, Split
 from sarseg.errors import DatasetError
 from sarseg.filters.chain import Filters
 
-_GREY = (190, 190, 190)
+GREY = (190, 190, 190)
+"""The colour of what is not the foreground."""
 
 
 class OneAgainstRest:
@@ -28,7 +30,7 @@ class OneAgainstRest:
         self._source = source
         self._index = _index_of(foreground, source)
         chosen = source.classes[self._index]
-        rest = LandCoverClass(id=int(chosen.id == 0), name=f"not {chosen.name}", colour=_GREY)
+        rest = LandCoverClass(id=int(chosen.id == 0), name=f"not {chosen.name}", colour=GREY)
         self.classes = (rest, chosen)
 
     @property
@@ -57,9 +59,24 @@ class OneAgainstRest:
         return self._source.pixel_size
 
     @property
+    def scenes(self) -> tuple[SceneRecord, ...]:
+        """The scenes that the source's chips come from."""
+        return self._source.scenes
+
+    @property
     def splits(self) -> Mapping[Split, Sequence[ChipRef]]:
         """The source's chips."""
         return self._source.splits
+
+    @property
+    def division(self) -> str:
+        """How the source's splits came about."""
+        return self._source.division
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """The source's remarks."""
+        return self._source.remarks
 
     def read(self, ref: ChipRef) -> ChipData:
         """Read one chip from disk. Raises DatasetError where its files cannot be used."""

@@ -1,8 +1,10 @@
 """FUSAR-Map: GaoFen-3 tiles with land-cover labels, in the folder layout of its release.
 
-Two releases exist, with different palettes. Labels are RGB images; here they become class ids in
-the order of the palette. The tiles are amplitude of a single polarisation, HH or VV, without
-georeferencing; which of the two is not recorded, so the band is called ``SAR``.
+Two releases exist, with different palettes. Labels are pictures, RGB or with a colour table; here
+they become class ids in the order of the palette. The tiles are amplitude of a single
+polarisation, HH or VV, without georeferencing; which of the two is not recorded, so the band is
+called ``SAR``. There is no validation part: it is carved out of the training tiles
+(``sarseg.datasets.division``), never out of the test tiles.
 """
 
 import hashlib
@@ -18,7 +20,10 @@ from numpy.typing import NDArray
 
 from sarseg.cache import cache_folder
 from sarseg.classes import LandCoverClass
-from sarseg.datasets.raster import read_raster
+from sarseg.datasets.division import divided
+from sarseg.datasets.manifest import SceneRecord
+from sarseg.datasets.pairs import Layer, Pair, check_shapes, counted, pair_by_name, some
+from sarseg.datasets.raster import read_colours, read_measurements, single_band
 from sarseg.datasets.sample import ChipData, ChipRef, Split
 from sarseg.errors import DatasetError
 from sarseg.filters.chain import NO_FILTERS, Filters
@@ -29,8 +34,8 @@ DATA_VARIABLE = "SARSEG_DATA"
 
 BAND = "SAR"
 
-VALIDATION_SHARE = 0.1
-"""Of the published training tiles; they are kept aside to choose on. The test tiles never are."""
+LAYERS = ("SAR", "LAB")
+"""Folders of the images and of their labels."""
 
 LAYOUT = """\
     FOLDER/
@@ -38,7 +43,7 @@ LAYOUT = """\
         train/   SAR images, 1024 x 1024 GeoTIFF, TIFF or PNG
         test/
       LAB/
-        train/   RGB labels of the same tiles, in the same order of names
+        train/   labels of the same tiles: RGB, or with a colour table
         test/"""
 
 _SUFFIXES = {".tif", ".tiff", ".png"}
@@ -112,6 +117,12 @@ class FusarSource:
     release: FusarRelease
     tile_size: int
     splits: Mapping[Split, Sequence[ChipRef]]
+    division: str
+
+    @property
+    def scenes(self) -> tuple[SceneRecord, ...]:
+        """None: the release does not record them."""
+        return ()
 
     @property
     def filters(self) -> Filters:
@@ -132,7 +143,7 @@ class FusarSource:
         """
         places = _places(release, data)
         for place in places:
-            if (place / "SAR").is_dir() or (place / "LAB").is_dir():
+            if any((place / layer).is_dir() for layer in LAYERS):
                 return cls.open(release, place)
         looked_at = "\n".join(f"    {place}" for place in places)
         raise DatasetError(
@@ -144,21 +155,27 @@ class FusarSource:
     def open(cls, release: FusarRelease, folder: Path) -> Self:
         """Open the release in ``folder``.
 
-        Raises DatasetError where a folder is missing or SAR images and labels do not pair up.
+        Raises DatasetError where anything is missing, SAR images and labels do not pair up, or
+        tiles have several sizes: the message lists all that is wrong.
         """
-        published = _pairs(folder, "train")
-        if not published:
-            raise DatasetError(f"{folder / 'SAR' / 'train'} holds no TIFF or PNG image.")
-        # Neighbours in the list are neighbours on the ground: a block at its end shares fewer
-        # borders with the rest than tiles drawn at random would.
-        kept = max(1, len(published) - max(1, round(len(published) * VALIDATION_SHARE)))
+        train, train_faults = _pairs(folder, "train")
+        test, test_faults = _pairs(folder, "test")
+        shape, shape_faults = check_shapes(folder, [*train, *test])
+        faults = [*train_faults, *test_faults, *shape_faults]
+        if shape is None or faults:
+            listed = "\n".join(f"    {fault}" for fault in faults)
+            raise DatasetError(
+                f"{release.title} in {folder} is not as it was released:\n{listed}\n"
+                f"Expected layout:\n{LAYOUT}"
+            )
+        division = divided([_layerless(image, "") for image, _ in train])
         splits: dict[Split, Sequence[ChipRef]] = {
-            "train": published[:kept],
-            "validation": published[kept:],
-            "test": _pairs(folder, "test"),
+            "train": [_ref("train", train[index]) for index in division.train],
+            "validation": [_ref("train", train[index]) for index in division.validation],
+            "test": [_ref("test", pair) for pair in test],
         }
-        size = read_raster(published[0].image).shape[-1]
-        return cls(release, size, {split: refs for split, refs in splits.items() if refs})
+        found = {split: refs for split, refs in splits.items() if refs}
+        return cls(release, shape.width, found, division.description)
 
     @property
     def name(self) -> str:
@@ -175,24 +192,27 @@ class FusarSource:
         """One band, ``SAR``."""
         return (BAND,)
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """None: all that is odd is refused."""
+        return ()
+
     def read(self, ref: ChipRef) -> ChipData:
         """Read one tile from disk.
 
         Raises DatasetError where its files cannot be used, as where a label has a colour that is
         not in the palette.
         """
-        if ref.labels is None:
-            raise DatasetError(f"{ref.image} has no labels.")
-        image, label = read_raster(ref.image), read_raster(ref.labels)
-        for path, values in ((ref.image, image), (ref.labels, label)):
-            if values.shape[1:] != (self.tile_size, self.tile_size):
-                raise DatasetError(
-                    f"{path} is {values.shape[1]} x {values.shape[2]} pixels, but the first tile "
-                    f"is {self.tile_size} x {self.tile_size}; all must have one size."
-                )
-        intensity = to_intensity(_amplitude(image, ref.image), ref.unit)
-        valid = np.ones(intensity.shape[1:], np.bool_)
-        return ChipData(intensity, valid, self._labels(label, ref.labels))
+        assert ref.labels is not None  # every tile of a release has labels
+        measured, valid = read_measurements(ref.image)
+        amplitude = single_band(measured)
+        if amplitude is None:
+            raise DatasetError(
+                f"{ref.image} has {counted(len(measured), 'band')}; a SAR image of FUSAR-Map has "
+                "one, or three equal ones."
+            )
+        intensity = np.where(valid, to_intensity(amplitude, ref.unit), np.float32(0))
+        return ChipData(intensity, valid, self._labels(ref.labels))
 
     def digest(self) -> str:
         """SHA-256 over the names of the tiles of each split."""
@@ -202,31 +222,35 @@ class FusarSource:
                 digest.update(f"\n{split} {ref.name}".encode())
         return digest.hexdigest()
 
-    def _labels(self, rgb: NDArray[Any], path: Path) -> NDArray[np.uint8]:
-        """RGB (3, rows, cols) as class indices."""
-        if rgb.dtype != np.uint8 or rgb.shape[0] not in (3, 4):
-            raise DatasetError(
-                f"{path} has {rgb.shape[0]} bands of {rgb.dtype}; labels are 8-bit RGB images."
-            )
+    def _labels(self, path: Path) -> NDArray[np.uint8]:
+        """The colours of a label file as class indices (rows, cols)."""
+        rgb = read_colours(path)
         colours = _packed(rgb)
         labels = np.full(colours.shape, len(self.classes), np.uint8)
         for index, entry in enumerate(self.classes):
             labels[colours == _packed(np.array(entry.colour, np.uint8))] = index
-        unknown = np.argwhere(labels == len(self.classes))
-        if unknown.size:
-            row, col = unknown[0]
-            raise DatasetError(self._unknown_colour(path, row, col, tuple(rgb[:3, row, col])))
+        unknown = labels == len(self.classes)
+        if unknown.any():
+            raise DatasetError(self._unknown_colours(path, rgb, unknown))
         return labels
 
-    def _unknown_colour(self, path: Path, row: int, col: int, colour: tuple[int, ...]) -> str:
-        red, green, blue = colour
+    def _unknown_colours(
+        self, path: Path, rgb: NDArray[np.uint8], unknown: NDArray[np.bool_]
+    ) -> str:
+        """A sentence about the colours (3, rows, cols) of the pixels that are ``unknown``."""
+        colours, counts = np.unique(rgb[:, unknown].T, axis=0, return_counts=True)
+        row, col = np.argwhere(unknown)[0]
+        names = [",".join(map(str, colour)) for colour in colours[np.argsort(-counts)]]
         message = (
-            f"{path} has the colour {red},{green},{blue} at row {row}, column {col}, which is "
-            f"not in the palette of {self.name}."
+            f"{path} has {counted(len(names), 'colour')} in {counted(int(unknown.sum()), 'pixel')} "
+            f"that the palette of {self.name} lacks: {some(names)}; the first pixel is "
+            f"{','.join(map(str, rgb[:, row, col]))} at row {row}, column {col}."
         )
         for release in RELEASES.values():
-            if colour in [entry.colour for entry in release.classes]:
-                message += f" It belongs to {release.title}: use --dataset {release.name}."
+            if {tuple(colour) for colour in colours.tolist()} <= {
+                c.colour for c in release.classes
+            }:
+                message += f" They belong to {release.title}: use --dataset {release.name}."
         return message
 
 
@@ -242,52 +266,40 @@ def _places(release: FusarRelease, data: Path | None) -> list[Path]:
     return [*places, cache_folder() / release.name]
 
 
-def _pairs(folder: Path, part: str) -> list[ChipRef]:
-    """SAR images of ``part`` with their labels, in the order of the images' names."""
-    images, labels = _images(folder / "SAR" / part), _images(folder / "LAB" / part)
-    image_of = {_layerless(path): path for path in images}
-    label_of = {_layerless(path): path for path in labels}
-    alone = {
-        key: path
-        for key, path in {**image_of, **label_of}.items()
-        if key not in image_of or key not in label_of
-    }
-    if not alone and len(images) == len(labels) == len(image_of):
-        pairs = [(path, label_of[key]) for key, path in image_of.items()]
-    elif alone and all(_LAYER_WORD.search(path.stem) for path in [*images, *labels]):
-        raise DatasetError(
-            f"SAR images and labels in {folder} do not pair up in {part}: {min(alone.values())} "
-            f"has no partner of the same name ({len(images)} images, {len(labels)} labels)."
-        )
-    elif len(images) == len(labels):
-        pairs = list(zip(images, labels, strict=True))
-    else:
-        raise DatasetError(
-            f"{folder / 'SAR' / part} holds {len(images)} images, but {folder / 'LAB' / part} "
-            f"holds {len(labels)} labels; each image needs one."
-        )
-    return [ChipRef(f"{part}/{image.name}", image, label, "amplitude") for image, label in pairs]
+def _pairs(folder: Path, part: str) -> tuple[Sequence[Pair], list[str]]:
+    """SAR images of ``part`` with their labels, in the order of the images' names, and a line for
+    each fault.
+
+    They pair by name; by their order where the names have nothing in common.
+    """
+    places = {layer: folder / layer / part for layer in LAYERS}
+    missing = [
+        f"there is no folder {layer}/{part}" for layer in LAYERS if not places[layer].is_dir()
+    ]
+    layers = [Layer.of(folder, place, _SUFFIXES) for place in places.values() if place.is_dir()]
+    told = [fault for layer in layers for fault in layer.faults()]
+    if missing or not all(layer.pictures for layer in layers):
+        return (), [*missing, *told]
+    images, labels = (layer.pictures for layer in layers)
+    pairing = pair_by_name(images, labels, _layerless)
+    faults = pairing.faults(part)
+    if not faults:
+        return pairing.pairs, []
+    if pairing.pairs or all(_LAYER_WORD.search(path.stem) for path in [*images, *labels]):
+        return (), [*faults, *told]
+    if len(images) != len(labels):
+        return (), [f"{part}: {len(images)} SAR images, but {len(labels)} labels", *told]
+    return list(zip(images, labels, strict=True)), []
 
 
-def _images(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        raise DatasetError(f"There is no folder {folder}. Expected layout:\n{LAYOUT}")
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES)
+def _ref(part: str, pair: Pair) -> ChipRef:
+    image, label = pair
+    return ChipRef(f"{part}/{image.name}", image, label, "amplitude")
 
 
-def _layerless(path: Path) -> str:
+def _layerless(path: Path, instead: str = "*") -> str:
     """The name without what differs between the layers: their word, and the file type."""
-    return _LAYER_WORD.sub("*", path.stem)
-
-
-def _amplitude(values: NDArray[Any], path: Path) -> NDArray[np.float32]:
-    """The one band of a SAR image (1, rows, cols), which may be stored as three equal ones."""
-    if values.shape[0] not in (1, 3, 4) or any((b != values[0]).any() for b in values[1:3]):
-        raise DatasetError(
-            f"{path} has {values.shape[0]} bands; a SAR image of FUSAR-Map has one, or three "
-            "equal ones."
-        )
-    return values[:1].astype(np.float32)
+    return _LAYER_WORD.sub(instead, path.stem)
 
 
 def _packed(rgb: NDArray[Any]) -> NDArray[np.uint32]:

@@ -44,6 +44,8 @@ InnerPath = Annotated[str, Field(min_length=1), AfterValidator(_inside_the_folde
 PixelCounts = dict[int, NonNegativeInt]
 """Class id -> pixels."""
 
+Share = Annotated[float, Field(ge=0, le=1)]
+
 
 class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -61,6 +63,30 @@ class SceneRecord(_Record):
     width: PositiveInt
     crs: str | None
     pixel_size: PositiveFloat | None = None
+
+
+class LabelRecord(_Record):
+    """Where labels came from: a file, and for polygons the attribute, where one was named; the
+    table that said what its values mean; the values that were told to mean unlabelled."""
+
+    file: str
+    attribute: str | None = None
+    classes: str | None = None
+    ignore: tuple[int | str, ...] = ()
+
+
+class DropRules(_Record):
+    """Which chips are left out: those with a smaller share of valid pixels than ``min_valid``, or
+    with none, and, where there are labels, those with a smaller share of labelled pixels than
+    ``min_labelled`` in every split. Shares are of all pixels of a chip.
+    """
+
+    min_valid: Share = 0.0
+    min_labelled: Share = 0.0
+
+
+KEEP_VALID = DropRules()
+"""Leave out chips without a valid pixel alone."""
 
 
 class ChipWindow(_Record):
@@ -102,8 +128,10 @@ class Manifest(_Record):
 
     ``unit`` is what the numbers of the images are; ``filters`` what they have gone through;
     ``size`` the rows and columns of every chip;
-    ``overlap`` the pixels that neighbours share; ``pixels`` counts, for each split, the labelled
-    pixels by class id, each pixel of a scene once.
+    ``overlap`` the pixels that neighbours share; ``labels`` where these came from, None where there
+    are none, or it is not recorded; ``division`` is a phrase that says how pixels were divided into
+    splits; ``pixels`` counts, for each split, the labelled pixels by class id that chips show, each
+    pixel of a scene once.
     """
 
     format: Literal["sarseg chips"] = FORMAT
@@ -114,6 +142,9 @@ class Manifest(_Record):
     filters: Filters = NO_FILTERS
     size: PositiveInt
     overlap: NonNegativeInt
+    labels: LabelRecord | None = None
+    division: str = ""
+    dropped: DropRules = KEEP_VALID
     scenes: tuple[SceneRecord, ...]
     pixels: dict[Split, PixelCounts]
     chips: tuple[ChipRecord, ...]

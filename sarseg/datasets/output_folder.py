@@ -11,8 +11,9 @@ from sarseg.errors import OutputError
 
 IMAGE_FOLDER = "images"
 LABEL_FOLDER = "labels"
+QUICKLOOK_NAME = "quicklook.png"
 
-_OUR_ENTRIES = {MANIFEST_NAME, IMAGE_FOLDER, LABEL_FOLDER}
+_OUR_ENTRIES = {MANIFEST_NAME, IMAGE_FOLDER, LABEL_FOLDER, QUICKLOOK_NAME}
 
 
 def check_output_folder(folder: Path, *, overwrite: bool) -> None:

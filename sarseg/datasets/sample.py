@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from sarseg.classes import NODATA, LandCoverClass
 from sarseg.filters.chain import Filters
 from sarseg.scenes.unit import Unit
+
+if TYPE_CHECKING:
+    from sarseg.datasets.manifest import SceneRecord
 
 Split = Literal["train", "validation", "test", "unlabelled"]
 
@@ -84,8 +87,23 @@ class ChipSource(Protocol):
         ...
 
     @property
+    def scenes(self) -> "tuple[SceneRecord, ...]":
+        """The scenes that the chips come from, where they are recorded."""
+        ...
+
+    @property
     def splits(self) -> Mapping[Split, Sequence[ChipRef]]:
         """Chips of each split that has any."""
+        ...
+
+    @property
+    def division(self) -> str:
+        """How the splits came about, as a phrase: ``validation: the last 12 of 120 ...``."""
+        ...
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Sentences about what a person should know of how the files were read."""
         ...
 
     def read(self, ref: ChipRef) -> ChipData:

@@ -36,13 +36,17 @@ class MaskClassification(Decoder):
 
         In training each class of an image is matched to a query of its own.
         """
-        queries = max(SAM_TOKENS, num_classes) if self.queries is None else self.queries
+        queries = self.num_queries(num_classes)
         if queries < num_classes:
             raise ModelError(
                 f"The decoder {self.name} has {queries} queries for {num_classes} classes, but "
                 f"each class needs a query of its own: set queries to {num_classes} or more."
             )
         return MaskClassificationDecoder(sizes, num_classes, queries)
+
+    def num_queries(self, num_classes: int) -> int:
+        """How many masks are proposed for ``num_classes`` classes."""
+        return max(SAM_TOKENS, num_classes) if self.queries is None else self.queries
 
 
 class MaskClassificationDecoder(MaskDecoder):

@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from sarseg.classes import LandCoverClass
-from sarseg.datasets.chip_folder import chip_folders, read_manifests
-from sarseg.datasets.fusar import RELEASES
+from sarseg.datasets.chip_folder import ChipFolder, read_manifests
 from sarseg.datasets.manifest import SceneRecord
 from sarseg.datasets.sample import IGNORE, ChipSource, Split
 from sarseg.datasets.source import open_dataset
@@ -31,7 +30,8 @@ class DatasetReport(Report):
 
     ``size`` is the rows, and columns, of every chip; ``units`` what the numbers of the chips are;
     ``filters`` what they have gone through; ``pixel_size`` the side of a pixel on the ground in
-    metres. ``scenes`` is empty where they are not recorded.
+    metres. ``scenes`` is empty where they are not recorded; ``division`` says how the splits came
+    about; ``remarks`` are sentences about how the files were read.
     """
 
     name: str
@@ -42,12 +42,9 @@ class DatasetReport(Report):
     filters: Filters
     pixel_size: float | None
     scenes: tuple[SceneRecord, ...]
+    division: str
+    remarks: tuple[str, ...]
     splits: dict[Split, SplitReport]
-
-
-def is_dataset(text: str) -> bool:
-    """True for what names a published dataset, or a folder of chips or of such folders."""
-    return text in RELEASES or (Path(text).is_dir() and bool(chip_folders(Path(text))))
 
 
 def inspect_dataset(
@@ -55,20 +52,18 @@ def inspect_dataset(
 ) -> DatasetReport:
     """Look at a dataset; ``dataset`` and ``data`` are as ``open_dataset`` takes them.
 
-    Pixels are those that the manifests of chips count, each pixel of a scene once; the labels of a
-    published dataset are read, where ``progress(done, total)`` counts chips.
+    Pixels are those that the manifests of chips count, each pixel of a scene once; the labels of
+    other datasets are read, where ``progress(done, total)`` counts chips.
 
     Raises DatasetError where the data are missing, damaged or inconsistent, UsageError where
-    ``data`` is given for a folder of chips.
+    ``data`` is given for a folder.
     """
     source = open_dataset(dataset, data)
-    scenes: tuple[SceneRecord, ...] = ()
-    if dataset in RELEASES:
-        pixels = _labelled_pixels(source, progress)
-    else:
+    if isinstance(source, ChipFolder):
         manifests = read_manifests(Path(dataset)).values()
-        scenes = tuple(scene for manifest in manifests for scene in manifest.scenes)
         pixels = _recorded_pixels(manifest.pixels for manifest in manifests)
+    else:
+        pixels = _labelled_pixels(source, progress)
     names = {entry.id: entry.name for entry in source.classes}
     refs = [ref for of_split in source.splits.values() for ref in of_split]
     return DatasetReport(
@@ -79,7 +74,9 @@ def inspect_dataset(
         size=source.tile_size,
         filters=source.filters,
         pixel_size=source.pixel_size,
-        scenes=scenes,
+        scenes=source.scenes,
+        division=source.division,
+        remarks=source.remarks,
         splits={
             split: SplitReport(
                 chips=len(of_split),

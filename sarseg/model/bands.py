@@ -82,9 +82,10 @@ def mixes_by_training(inputs: BandInputs) -> bool:
     return len(inputs) > max(_CHANNELS_FROM_BANDS)
 
 
-def exact_inputs(bands: Sequence[str]) -> BandInputs:
-    """Inputs of a model trained on just these bands, all of them needed."""
-    return BandInputs(slots=tuple(BandSlot(name=band, accepts=(band,)) for band in bands))
+def exact_inputs(bands: Sequence[str], *, optional: bool = False) -> BandInputs:
+    """Inputs of a model trained on just these bands: all of them needed, unless ``optional``."""
+    slots = tuple(BandSlot(name=band, accepts=(band,)) for band in bands)
+    return BandInputs(slots=slots, optional=optional)
 
 
 def select_bands(

@@ -21,7 +21,8 @@ class ModelCard(BaseModel):
 
     Channel ``k`` of the logits is ``classes[k]``; band ``i`` of the input is ``inputs.slots[i]``,
     scaled by ``preparation.scaling[i]``. ``pixel_size`` is that of the training data in metres,
-    where it was known.
+    where it was known. Logits are divided by ``temperature`` before they become probabilities, so
+    that those say how often the class is right (Guo et al. 2017, arXiv 1706.04599).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -38,6 +39,7 @@ class ModelCard(BaseModel):
     preparation: Preparation
     tile_size: int = Field(gt=0, multiple_of=16)
     pixel_size: float | None = Field(default=None, gt=0)
+    temperature: float = Field(default=1.0, gt=0)
     training: dict[str, Any] = Field(default_factory=dict)
     metrics: dict[str, float] = Field(default_factory=dict)
     versions: dict[str, str] = Field(default_factory=library_versions)

@@ -35,12 +35,16 @@ class FinishedRows:
     """Rows of the map that no later tile touches.
 
     ``classes`` (h, W) holds the index of the most probable class, ``confidence`` (h, W) its
-    blended probability in percent, 0..100; both are 255 where the scene is invalid.
+    blended probability in percent, 0..100; both are 255 where the scene is invalid. Of the tiles
+    that these rows were waiting for, ``skipped`` had no valid pixel and ``unprompted`` had some,
+    but no box that says where to look.
     """
 
     row: int
     classes: NDArray[np.uint8]
     confidence: NDArray[np.uint8]
+    skipped: int = 0
+    unprompted: int = 0
 
 
 class RowBlender:

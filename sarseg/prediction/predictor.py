@@ -1,39 +1,21 @@
-"""From a scene to a land-cover map: prepare, segment, blend and write, tile by tile."""
+"""From a scene to a land-cover map: what ``map_rows`` gives is written."""
 
-import os
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
-import rasterio
-import torch
-from numpy.typing import NDArray
 
 from sarseg import __version__
 from sarseg.classes import NODATA
-from sarseg.errors import InputError, ModelError, UsageError
-from sarseg.filters.preparation import (
-    Preparation,
-    prepare_window,
-    scene_scaling,
-)
-from sarseg.model.card import ModelCard
 from sarseg.model.file import LoadedModel
-from sarseg.prediction.blend import RowBlender
-from sarseg.prediction.boxes import Boxes, BoxSource, check_prompts
-from sarseg.prediction.fit import ScalingSource, bands_used, picks_of
+from sarseg.prediction.boxes import BoxSource
+from sarseg.prediction.fit import ScalingSource, bands_used
+from sarseg.prediction.mapping import bounded_cache, class_ids, map_rows, tile_grid
 from sarseg.prediction.tiles import TileGrid
 from sarseg.scenes.landcover import LandCoverWriter
 from sarseg.scenes.reader import Scene
-from sarseg.scenes.window import Window
-
-_SMALLEST_CACHE = 64 * 2**20
-_LARGEST_BLOCK = 512  # rows of a GeoTIFF block, as usual
-_BYTES_PER_VALUE = 4
 
 
 @dataclass(frozen=True)
@@ -54,24 +36,6 @@ class PredictionSummary:
     unprompted: int
     seconds: float
     pixels: dict[str, int]
-
-
-@dataclass(frozen=True)
-class _Tile:
-    window: Window
-    bands: NDArray[np.float32]
-    valid: NDArray[np.bool_]
-    boxes: Boxes | None  # None for a decoder that takes none
-
-    @property
-    def skipped(self) -> bool:
-        """True where no pixel is valid."""
-        return not self.valid.any()
-
-    @property
-    def unprompted(self) -> bool:
-        """True where there would be something to look at, but no box says where."""
-        return not self.skipped and self.boxes is not None and not len(self.boxes)
 
 
 def predict_scene(
@@ -105,23 +69,21 @@ def predict_scene(
     """
     started = time.monotonic()
     card = model.card
-    picks = picks_of(scene, card)
-    check_prompts(card, boxes)
-    if batch_size < 1:
-        raise UsageError(f"The batch size is {batch_size}: choose 1 or more.")
-    grid = TileGrid(
-        scene.height,
-        scene.width,
-        card.tile_size,
-        card.tile_size // 4 if overlap is None else overlap,
+    mapped = map_rows(
+        scene,
+        model,
+        boxes=boxes,
+        overlap=overlap,
+        batch_size=batch_size,
+        scaling=scaling,
+        progress=progress,
     )
-    # Class id for each class index; nodata stays what it is.
-    ids = np.full(NODATA + 1, NODATA, np.uint8)
-    ids[: len(card.classes)] = [entry.id for entry in card.classes]
+    grid = tile_grid(scene, card, overlap)
+    ids = class_ids(card.classes)
     counts = np.zeros(NODATA + 1, np.int64)
     skipped = unprompted = 0
     with (
-        _bounded_cache(grid, len(card.inputs)),
+        bounded_cache(grid, card),
         LandCoverWriter(
             output,
             scene.georeference,
@@ -131,35 +93,13 @@ def predict_scene(
             inputs=[*scene.files, boxes.path] if boxes else scene.files,
             tags=_tags(scene, model, scaling, grid, boxes),
         ) as writer,
-        _tile_boxes(boxes, scene, card) as boxes_in,
     ):
-        preparation = _preparation(scene, card, picks, scaling, model.device)
-        blender = RowBlender(len(card.classes), grid)
-        tiles = (
-            _Tile(
-                window,
-                *prepare_window(scene, window, preparation, picks, model.device),
-                boxes_in(window),
-            )
-            for window in grid
-        )
-        segmented = _segmented(tiles, model, batch_size)
-        for done, (tile, probabilities) in enumerate(segmented, start=1):
-            skipped += tile.skipped
-            unprompted += tile.unprompted
-            rows = blender.add(tile.window, probabilities, tile.valid)
-            if rows is not None:
-                classes = ids[rows.classes]
-                counts += np.bincount(classes.ravel(), minlength=len(counts))
-                writer.write_rows(rows.row, classes, rows.confidence if confidence else None)
-            if progress:
-                progress(done, len(grid))
-        if counts[NODATA] == counts.sum():
-            used = " and ".join(bands_used(scene, card))
-            raise InputError(
-                f"{scene.name} has no pixel that is valid in {used}: all is nodata, "
-                "so there is no map to make."
-            )
+        for rows in mapped:
+            classes = ids[rows.classes]
+            counts += np.bincount(classes.ravel(), minlength=len(counts))
+            skipped += rows.skipped
+            unprompted += rows.unprompted
+            writer.write_rows(rows.row, classes, rows.confidence if confidence else None)
     return PredictionSummary(
         output=output,
         shape=(scene.height, scene.width),
@@ -173,76 +113,6 @@ def predict_scene(
             "nodata": int(counts[NODATA]),
         },
     )
-
-
-def _bounded_cache(grid: TileGrid, num_bands: int) -> rasterio.Env:
-    """GDAL's block cache with room for the blocks under one row of tiles, and no more.
-
-    By default GDAL keeps blocks until a twentieth of the machine's memory is full of them. Who sets
-    GDAL_CACHEMAX for the process is obeyed.
-    """
-    if "GDAL_CACHEMAX" in os.environ:
-        return rasterio.Env()
-    row_of_tiles = (grid.tile + _LARGEST_BLOCK) * grid.width * num_bands * _BYTES_PER_VALUE
-    return rasterio.Env(GDAL_CACHEMAX=max(row_of_tiles, _SMALLEST_CACHE))
-
-
-def _preparation(
-    scene: Scene,
-    card: ModelCard,
-    picks: Sequence[int | None],
-    scaling: ScalingSource,
-    device: str,
-) -> Preparation:
-    if scaling == "model":
-        return card.preparation
-    own = card.preparation
-    statistics = scene_scaling(scene, picks, own, own.quantity, device)
-    return own.model_copy(update={"scaling": statistics})
-
-
-def _tile_boxes(
-    boxes: BoxSource | None, scene: Scene, card: ModelCard
-) -> AbstractContextManager[Callable[[Window], Boxes | None]]:
-    return nullcontext(lambda window: None) if boxes is None else boxes.on(scene, card)
-
-
-def _segmented(
-    tiles: Iterator[_Tile], model: LoadedModel, batch_size: int
-) -> Iterator[tuple[_Tile, NDArray[np.float32] | None]]:
-    """Each tile with its probabilities (K, tile, tile), or None where no pixel is valid."""
-    num_classes, size = len(model.card.classes), model.card.tile_size
-    # where no box is, all is the first class for certain
-    rest = np.broadcast_to(
-        np.eye(num_classes, 1, dtype=np.float32)[..., None], (num_classes, size, size)
-    )
-    while batch := list(islice(tiles, batch_size)):
-        shown = [tile for tile in batch if not (tile.skipped or tile.unprompted)]
-        probabilities = iter(_probabilities(shown, model) if shown else ())
-        for tile in batch:
-            if tile.skipped:
-                yield tile, None
-            else:
-                yield tile, rest if tile.unprompted else next(probabilities)
-
-
-@torch.inference_mode()
-def _probabilities(tiles: Sequence[_Tile], model: LoadedModel) -> NDArray[np.float32]:
-    """Class probabilities (B, K, tile, tile)."""
-    bands = torch.from_numpy(np.stack([tile.bands for tile in tiles])).to(model.device)
-    boxes = [torch.from_numpy(tile.boxes) for tile in tiles if tile.boxes is not None]
-    prompts = [of_one.to(model.device, torch.float) for of_one in boxes]
-    try:
-        logits = model.segmenter(bands, prompts) if prompts else model.segmenter(bands)
-        probabilities = logits.float().softmax(dim=1)
-    except torch.OutOfMemoryError as error:
-        raise UsageError(
-            f"{len(tiles)} tiles at once do not fit the memory of {model.device}: "
-            "choose a smaller --batch-size."
-        ) from error
-    if not torch.isfinite(probabilities).all():
-        raise ModelError("The model answers with values that are no numbers: it cannot be used.")
-    return np.asarray(probabilities.cpu().numpy(), np.float32)
 
 
 def _tags(

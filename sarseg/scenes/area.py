@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 import shapely
 from numpy.typing import NDArray
-from rasterio.features import rasterize
-from rasterio.transform import Affine
 from shapely import GeometryType
 
 from sarseg.errors import InputError, UsageError
 from sarseg.scenes.band import Band, DerivedBand
 from sarseg.scenes.georeference import Georeference
 from sarseg.scenes.ground import map_bounds, map_crs
+from sarseg.scenes.rasterising import RasterisedShapes
 from sarseg.scenes.shapes import Bounds, place_bounds, read_shapes
 from sarseg.scenes.window import Window
 
@@ -49,10 +48,6 @@ def limited(
     )
 
 
-_BLOCK = 256
-"""Rows and columns that are rasterised together."""
-
-
 class ClippedBand(DerivedBand):
     """A window of a band."""
 
@@ -76,32 +71,11 @@ class _Inside:
     """Which pixels of the window ``cut`` of a scene have their centre in ``polygons``."""
 
     def __init__(self, polygons: NDArray[Any], cut: Window) -> None:
-        self._polygons = polygons
-        self._bounds = shapely.bounds(polygons)
+        self._polygons = RasterisedShapes(polygons, np.ones(len(polygons), np.uint8), 0)
         self._cut = cut
 
     def __call__(self, window: Window) -> NDArray[np.bool_]:
-        # in blocks that lie still: GDAL decides by the window where an edge meets a pixel's centre
-        rows = range(window.row // _BLOCK * _BLOCK, window.row_end, _BLOCK)
-        cols = range(window.col // _BLOCK * _BLOCK, window.col_end, _BLOCK)
-        outer = Window(rows[0], cols[0], len(rows) * _BLOCK, len(cols) * _BLOCK)
-        blocks = [[self._block(Window(row, col, _BLOCK, _BLOCK)) for col in cols] for row in rows]
-        return np.block(blocks)[window.slices_in(outer)]
-
-    def _block(self, block: Window) -> NDArray[np.bool_]:
-        there = _shifted(block, self._cut)
-        left, top, right, bottom = self._bounds.T
-        near = (
-            (left < there.col_end)
-            & (right > there.col)
-            & (top < there.row_end)
-            & (bottom > there.row)
-        )
-        inside = np.zeros((block.height, block.width), np.uint8)
-        if near.any():
-            origin = Affine.translation(there.col, there.row)
-            rasterize(self._polygons[near], out=inside, transform=origin, default_value=1)
-        return inside.astype(bool)
+        return self._polygons.read(_shifted(window, self._cut)).astype(bool)
 
 
 def _shifted(window: Window, cut: Window) -> Window:

@@ -1,6 +1,7 @@
 """The shapes of a vector file, in the pixels of a raster."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -34,6 +35,15 @@ _FINEST = 2.0**-10
 two, so that shapes move from window to window without rounding."""
 
 
+@dataclass(frozen=True)
+class AttributedShapes:
+    """Features near a raster: geometries (N,) in its pixels, one collection a feature, and what an
+    attribute says of each, as text; None where it is null."""
+
+    shapes: NDArray[Any]
+    values: tuple[str | None, ...]
+
+
 def read_shapes(
     path: Path, georeference: Georeference, name: str, advice: str = ""
 ) -> NDArray[Any]:
@@ -46,11 +56,55 @@ def read_shapes(
 
     Raises InputError where the file cannot be used, or the raster has no sound georeferencing.
     """
+    return _read(path, georeference, name, None, "", advice).shapes
+
+
+def read_attributed_shapes(
+    path: Path, georeference: Georeference, name: str, attribute: str, option: str
+) -> AttributedShapes:
+    """The features of ``path`` near a raster with their ``attribute``, in the order of their ids.
+
+    On the rest see ``read_shapes``. Raises InputError also where the file has no such attribute;
+    ``option`` is the one that names another.
+    """
+    return _read(path, georeference, name, attribute, option, "")
+
+
+def attribute_values(path: Path, attribute: str) -> set[str]:
+    """What ``attribute`` says of any feature of ``path``, near or far. Raises InputError."""
+    layer = _only_layer(path, "")
+    _, _, _, (column,) = _read_layer(path, layer, columns=[attribute], read_geometry=False)
+    return {text for text in _texts(column) if text is not None}
+
+
+def holds_shapes(path: Path) -> bool:
+    """True where ``path`` is a vector file."""
+    try:
+        return path.exists() and any(kind is not None for _, kind in pyogrio.list_layers(path))
+    except DataSourceError:
+        return False
+
+
+def _read(
+    path: Path,
+    georeference: Georeference,
+    name: str,
+    attribute: str | None,
+    option: str,
+    advice: str,
+) -> AttributedShapes:
     _refuse_misplaced(str(path), georeference, name)
     layer = _only_layer(path, advice)
+    if attribute is not None and attribute not in layer["fields"]:
+        held = ", ".join(layer["fields"]) or "none"
+        raise InputError(
+            f"The features of {path} have no attribute {attribute!r}; they have: {held}. Name one "
+            f"with {option}."
+        )
     onto_map, surroundings, turn = _relation(path, layer, georeference, name)
-    shapes = _shapes_within(path, layer, surroundings, turn)
-    return _onto_pixels(shapes, onto_map, surroundings, georeference)
+    found = _shapes_within(path, layer, surroundings, turn, attribute)
+    shapes = _onto_pixels(found.shapes, onto_map, surroundings, georeference)
+    return AttributedShapes(shapes, found.values)
 
 
 def place_bounds(bounds: Bounds, georeference: Georeference, name: str) -> NDArray[Any]:
@@ -156,8 +210,10 @@ def _relation(
     return place, (west, south, east, north), turn
 
 
-def _shapes_within(path: Path, layer: dict[str, Any], bounds: Bounds, turn: float) -> NDArray[Any]:
-    """The parts of each of the layer's geometries that lie within ``bounds``.
+def _shapes_within(
+    path: Path, layer: dict[str, Any], bounds: Bounds, turn: float, attribute: str | None
+) -> AttributedShapes:
+    """The parts of each of the layer's geometries that lie within ``bounds``, in its coordinates.
 
     What lies far from the raster might come back anywhere on it: neither the polynomials of control
     points nor map projections hold there.
@@ -165,28 +221,29 @@ def _shapes_within(path: Path, layer: dict[str, Any], bounds: Bounds, turn: floa
     left, bottom, right, top = bounds
     least, _, greatest, _ = layer["total_bounds"]
     numbers, parts = [np.empty(0, np.int64)], [np.empty(0, object)]
+    values: dict[int, str | None] = {}
     for turns in (-1, 0, 1):  # longitudes may be counted from elsewhere
         west, east = left + turns * turn, right + turns * turn
         if turns and (not turn or west > greatest or east < least):
             continue
+        _, fids, geometries, columns = _read_layer(
+            path,
+            layer,
+            columns=[] if attribute is None else [attribute],
+            bbox=(west, bottom, east, top),
+            force_2d=True,
+            return_fids=True,
+        )
         try:
-            _, fids, geometries, _ = pyogrio.raw.read(
-                path,
-                layer=layer["layer_name"],
-                columns=[],
-                bbox=(west, bottom, east, top),
-                force_2d=True,
-                return_fids=True,
-            )
             shapes = shapely.from_wkb(geometries)
-        except (DataSourceError, DataLayerError, FeatureError, shapely.GEOSException) as error:
-            raise InputError(
-                f"The vector file {path} cannot be read: {_reason(error)}. It seems to be damaged."
-            ) from error
+        except shapely.GEOSException as error:
+            raise _damaged(path, error) from error
         clipped = shapely.clip_by_rect(shapes, west, bottom, east, top)
         there = ~(shapely.is_missing(clipped) | shapely.is_empty(clipped))
         numbers.append(fids[there])
         parts.append(clipped[there])
+        for column in columns:
+            values.update(zip(fids[there].tolist(), _texts(column[there]), strict=True))
     features, of_part = np.unique(np.concatenate(numbers), return_inverse=True)
     order = np.argsort(of_part, kind="stable")
     collected = np.empty(len(features), object)
@@ -194,7 +251,35 @@ def _shapes_within(path: Path, layer: dict[str, Any], bounds: Bounds, turn: floa
         shapely.geometrycollections(
             np.concatenate(parts)[order], indices=of_part[order], out=collected
         )
-    return collected
+    return AttributedShapes(collected, tuple(values.get(fid) for fid in features.tolist()))
+
+
+def _read_layer(path: Path, layer: dict[str, Any], **options: Any) -> Any:
+    """What pyogrio reads of the layer: its description, ids, geometries and columns."""
+    try:
+        return pyogrio.raw.read(path, layer=layer["layer_name"], **options)
+    except (DataSourceError, DataLayerError, FeatureError) as error:
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> InputError:
+    return InputError(
+        f"The vector file {path} cannot be read: {_reason(error)}. It seems to be damaged."
+    )
+
+
+def _texts(column: NDArray[Any]) -> list[str | None]:
+    """Values of an attribute as text; numbers without a fraction as GDAL's integers are."""
+    return [_text(value) for value in column.tolist()]
+
+
+def _text(value: Any) -> str | None:
+    if isinstance(value, float):
+        if np.isnan(value):  # what pyogrio makes of a null among numbers
+            return None
+        return str(int(value)) if value.is_integer() else str(value)
+    text = "" if value is None else str(value).strip()
+    return text or None
 
 
 def _reason(error: Exception) -> str:

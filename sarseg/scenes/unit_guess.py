@@ -28,8 +28,12 @@ def guess_unit(band: Band) -> Unit | None:
                 break
         else:
             return None
-    share = negative / (positive + negative)
-    return "db" if share > _NEGATIVE_SHARE else band.linear_unit
+    return "db" if look_like_decibels(positive, negative) else band.linear_unit
+
+
+def look_like_decibels(positive: int, negative: int) -> bool:
+    """True for numbers of which so many are ``positive`` and ``negative``, not all of them zero."""
+    return negative > _NEGATIVE_SHARE * (positive + negative)
 
 
 def contradiction(band: Band, unit: Unit) -> str | None:

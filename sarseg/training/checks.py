@@ -12,6 +12,9 @@ from sarseg.sam.architecture import architecture
 from sarseg.scenes.output import check_output
 from sarseg.training.settings import TrainSettings
 
+RARE = 0.02
+"""Pixels of a class, as a share of the commonest one's, below which the imbalance is told."""
+
 
 def check_place(output: Path, settings: TrainSettings, *, overwrite: bool) -> None:
     """Raise OutputError where the model file ``output`` could not or should not be written."""
@@ -22,13 +25,8 @@ def check_place(output: Path, settings: TrainSettings, *, overwrite: bool) -> No
             raise OutputError(f"The model {output} would lie among the training data; move it out.")
 
 
-def check_class_weights(settings: TrainSettings, decoding: Decoder) -> None:
+def check_class_weights(settings: TrainSettings) -> None:
     """Raise UsageError where the class weights that were chosen have no meaning."""
-    if settings.class_weights != "none" and decoding.takes_boxes:
-        raise UsageError(
-            f"The loss of the decoder {decoding.name} weighs no classes: leave out --class-weights "
-            f"{settings.class_weights}."
-        )
     if settings.class_weights == "published" and settings.foreground is not None:
         raise UsageError(
             "The published class weights are for all classes, not for one against the rest: with "
@@ -78,14 +76,31 @@ def doubts(
     ``counts`` are the training pixels of each class, ``size`` the pixels of a side of what the
     model is shown; ``measured`` says whether epochs are compared on a validation split.
     """
+    yield from source.remarks
     absent = [c.name for c, count in zip(source.classes, counts, strict=True) if count == 0]
     if absent:
         yield f"No training pixel is labelled {', '.join(absent)}; no map will show it."
+    rare = [
+        f"{entry.name} ({count / sum(counts):.2%})"
+        for entry, count in zip(source.classes, counts, strict=True)
+        if 0 < count < RARE * max(counts)
+    ]
+    if rare and settings.class_weights == "none":
+        yield (
+            f"Far fewer training pixels than of the commonest class are labelled {', '.join(rare)};"
+            " --class-weights frequency gives them more weight."
+        )
     if decoding.takes_boxes and settings.foreground is None:
         rest, foreground = source.classes
         yield (
             f"The model will map {foreground.name}, the second class of {source.name}; to map "
             f"{rest.name}, choose it by --foreground."
+        )
+    if settings.augmentation.speckle_looks and source.filters.despeckle is not None:
+        yield (
+            f"The chips of {source.name} are despeckled, so the speckle of augment.speckle_looks "
+            "is more than the model will ever see of a scene: leave it out, or the filter when "
+            "chips are cut."
         )
     if source.splits.get("validation") and not measured:
         missing = f" {source.classes[FOREGROUND].name}" if decoding.takes_boxes else ""

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import Dataset
 
-from sarseg.datasets.augment import random_turn
+from sarseg.datasets.augment import NO_AUGMENTATION, Augmentation
 from sarseg.datasets.source import IGNORE, ChipData, ChipRef, ChipSource
 from sarseg.errors import DatasetError, UsageError
 from sarseg.filters.chain import NO_FILTERS, Filters
@@ -21,6 +21,7 @@ from sarseg.filters.statistics import BandHistogram, BandScaling
 from sarseg.sam.architecture import SamArchitecture
 from sarseg.scenes.auxiliary import is_auxiliary
 from sarseg.scenes.radiometry import Quantity, of_backscatter
+from sarseg.training.sampling import Draw
 
 _CHIPS_FOR_LOOKS = 32
 
@@ -37,7 +38,9 @@ Example = tuple[Tensor, Tensor]
 class PreparedChips(Dataset[Example]):
     """One split of a source: ``(bands (C, S, S) float32, labels (S, S) int64)`` a chip.
 
-    Chips are padded at the bottom and right to ``size`` pixels: bands with 0, labels with IGNORE.
+    Chips are changed by ``augmentation``, filtered, scaled, and padded at the bottom and right to
+    ``size`` pixels: bands with 0, labels with IGNORE. What is drawn at random follows from ``seed``
+    and the draw alone; a chip asked for by its bare number is the one of epoch 0.
     """
 
     def __init__(
@@ -47,31 +50,35 @@ class PreparedChips(Dataset[Example]):
         preparation: Preparation,
         size: int,
         *,
-        augment_seed: int | None = None,
+        augmentation: Augmentation = NO_AUGMENTATION,
+        seed: int = 0,
     ) -> None:
         self.source = source
         self.refs = refs
         self.preparation = preparation
         self.filters = filters_left(source, preparation)
         self.size = size
-        self.generator: torch.Generator | None = None
-        if augment_seed is not None:
-            self.generator = torch.Generator().manual_seed(augment_seed)
+        self.augmentation = augmentation
+        self.seed = seed
+        self.auxiliary = [is_auxiliary(band) for band in source.bands]
 
     def __len__(self) -> int:
         return len(self.refs)
 
-    def __getitem__(self, index: int) -> Example:
-        chip = self.source.read(self.refs[index])
+    def __getitem__(self, draw: Draw | int) -> Example:
+        if isinstance(draw, int):
+            draw = Draw(draw, epoch=0)
+        of_chip, of_bands = draw.generator(self.seed).spawn(2)
+        chip = self.source.read(self.refs[draw.number])
+        chip = self.augmentation.of_chip(chip, self.auxiliary, of_chip)
         found = chip_levels(chip, self.source.bands, self.filters, self.preparation.quantity)
-        bands = torch.from_numpy(self.preparation.scaled(found, chip.valid))
-        labels = torch.from_numpy(np.where(self._exact(chip.valid), chip.labels, IGNORE)).long()
+        scaled = self.preparation.scaled(found, chip.valid)
+        bands = torch.from_numpy(self.augmentation.of_bands(scaled, self.auxiliary, of_bands))
+        counted = self._exact(chip.valid) & (not draw.blank)
+        labels = torch.from_numpy(np.where(counted, chip.labels, IGNORE)).long()
         missing = self.size - labels.shape[-1]
         bands = functional.pad(bands, (0, missing, 0, missing))
-        labels = functional.pad(labels, (0, missing, 0, missing), value=IGNORE)
-        if self.generator is not None:
-            bands, labels = random_turn(bands, labels, self.generator)
-        return bands, labels
+        return bands, functional.pad(labels, (0, missing, 0, missing), value=IGNORE)
 
     def _exact(self, valid: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Valid pixels, less those whose filter window the chip's edge cuts off."""

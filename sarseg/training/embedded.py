@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from sarseg.adapters import method
 from sarseg.assessment.confusion import scores_by_name
-from sarseg.datasets.augment import drop_bands, random_turn
+from sarseg.datasets.augment import drop_bands, turned
 from sarseg.datasets.source import IGNORE
 from sarseg.datasets.synthetic import CLASSES, FIRST_TRAINING_SEED, SimulatedScene, simulate
 from sarseg.datasets.synthetic.scene import SPACING_M
@@ -46,7 +46,9 @@ from sarseg.sam.architecture import architecture
 from sarseg.scenes.radiometry import to_db
 from sarseg.training.data import Example
 from sarseg.training.lightning_module import SegmentationTask
-from sarseg.training.objectives.cross_entropy import CrossEntropy
+from sarseg.training.losses.cross_entropy import CrossEntropy
+from sarseg.training.objectives.dense import DensePrediction
+from sarseg.training.schedule import Schedule
 from sarseg.training.trainer import bare_trainer, quiet_lightning
 
 NAMES = [entry.name for entry in CLASSES]
@@ -132,22 +134,24 @@ class SimulatedChips(IterableDataset[Example]):
     ) -> None:
         self.scenes = scenes
         self.preparation = preparation
-        self.generator = torch.Generator().manual_seed(seed)
+        self.generator = np.random.default_rng(seed)
 
     def __iter__(self) -> Iterator[Example]:
+        auxiliary = [False] * len(CO_AND_CROSS_POL)
         while True:
             scene = self.scenes[self._below(len(self.scenes))]
             row, col = (self._below(SCENE_SIDE - SIZES.image_size + 1) for _ in range(2))
             bands, labels = chip_at(scene, row, col, self.preparation, self._shift())
-            bands, labels = random_turn(bands, labels, self.generator)
-            yield drop_bands(bands, BAND_DROPOUT, self.generator), labels
+            number = self._below(8)
+            kept = drop_bands(turned(bands, number), auxiliary, BAND_DROPOUT, self.generator)
+            yield example(kept, turned(labels, number))
 
     def _below(self, end: int) -> int:
-        return int(torch.randint(end, (), generator=self.generator))
+        return int(self.generator.integers(end))
 
     def _shift(self) -> NDArray[np.float32]:
-        drawn = torch.randn(len(CO_AND_CROSS_POL), generator=self.generator)
-        return drawn.numpy() * np.float32(RADIOMETRIC_SHIFT_DB)
+        drawn = self.generator.normal(size=len(CO_AND_CROSS_POL)) * RADIOMETRIC_SHIFT_DB
+        return drawn.astype(np.float32)
 
 
 class ValidationChips(Dataset[Example]):
@@ -163,9 +167,8 @@ class ValidationChips(Dataset[Example]):
 
     def __getitem__(self, index: int) -> Example:
         scene, row, col = self.places[index]
-        return chip_at(
-            scene, row, col, self.preparation, np.zeros(len(CO_AND_CROSS_POL), np.float32)
-        )
+        unshifted = np.zeros(len(CO_AND_CROSS_POL), np.float32)
+        return example(*chip_at(scene, row, col, self.preparation, unshifted))
 
 
 def chip_at(
@@ -174,13 +177,17 @@ def chip_at(
     col: int,
     preparation: Preparation,
     shift: NDArray[np.float32],
-) -> Example:
+) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
     """Scaled bands and labels of one chip, ``shift`` dB added to each band."""
     window = slice(row, row + SIZES.image_size), slice(col, col + SIZES.image_size)
     shifted = scene.decibels[:, *window].astype(np.float32) + shift[:, None, None]
     valid = np.isfinite(shifted).all(axis=0)
-    bands = preparation.scaled(shifted, valid)
-    return torch.from_numpy(bands), torch.from_numpy(scene.labels[window]).long()
+    return preparation.scaled(shifted, valid), scene.labels[window]
+
+
+def example(bands: NDArray[np.float32], labels: NDArray[np.uint8]) -> Example:
+    """A chip as training takes it."""
+    return torch.from_numpy(bands), torch.from_numpy(labels).long()
 
 
 class StepLog(Callback):
@@ -224,17 +231,17 @@ def optimise(
     """Train ``segmenter`` for ``steps``, in bfloat16 where the arithmetic allows."""
     task = SegmentationTask(
         segmenter,
-        CrossEntropy([1.0] * len(CLASSES)),
+        DensePrediction([1.0] * len(CLASSES), CrossEntropy()),
         learning_rate=learning_rate,
-        final_learning_rate=learning_rate / 100,
         weight_decay=0.05,
-        warmup_steps=min(100, steps // 10),
+        schedule=Schedule("cosine", steps, warmup=min(100, steps // 10), floor=0.01),
+        batch_size=batch_size,
+        clip=1.0,
     )
     with quiet_lightning():
         trainer = bare_trainer(
             max_steps=steps,
             precision="bf16-mixed",
-            gradient_clip_val=1.0,
             val_check_interval=max(steps // 8, 1),
             callbacks=[StepLog(stage)],
         )

@@ -1,5 +1,6 @@
 """Training from a dataset to a model file."""
 
+import errno
 import signal
 import time
 from collections.abc import Callable
@@ -7,57 +8,45 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from lightning import Trainer, seed_everything
-from torch.utils.data import DataLoader
+from lightning import Callback, Trainer, seed_everything
 
-from sarseg.adapters import method
 from sarseg.assessment.confusion import scores_by_name
-from sarseg.datasets.foreground import OneAgainstRest
-from sarseg.datasets.fusar import RELEASES
-from sarseg.datasets.source import IGNORE, open_dataset
-from sarseg.decoders import decoder
-from sarseg.decoders.base import Decoder
-from sarseg.decoders.boxes import FOREGROUND
-from sarseg.errors import DatasetError, UsageError
-from sarseg.filters.preparation import Preparation
+from sarseg.errors import OutputError, UsageError
 from sarseg.model.backbone import backbone_file, backbone_sha256, load_backbone
-from sarseg.model.bands import exact_inputs
+from sarseg.model.bands import BandInputs, exact_inputs
 from sarseg.model.card import ModelCard
 from sarseg.model.device import choose_device
 from sarseg.model.file import save_model
-from sarseg.model.parameters import parameters_of
+from sarseg.model.parameters import ParameterCount, parameters_of
 from sarseg.model.segmenter import Segmenter
 from sarseg.sam.architecture import architecture
-from sarseg.training.callbacks import KeepBest, StepProgress
-from sarseg.training.checks import (
-    check_class_weights,
-    check_margin,
-    check_place,
-    check_trainable,
-    doubts,
-)
-from sarseg.training.data import (
-    Example,
-    PreparedChips,
-    choose_filters,
-    filters_left,
-    padded_size,
-    training_statistics,
-)
+from sarseg.training.callbacks import KeepBest, SaveState, StepProgress, ValidateAverage
+from sarseg.training.checks import check_place
 from sarseg.training.lightning_module import SegmentationTask
+from sarseg.training.loading import ChipLoading
+from sarseg.training.loggers import loggers
+from sarseg.training.memory import peak_memory
 from sarseg.training.objectives import objective
+from sarseg.training.plan import Plan, plan
+from sarseg.training.processes import Processes, processes
+from sarseg.training.run_folder import open_run_folder
+from sarseg.training.schedule import Schedule
 from sarseg.training.settings import TrainSettings
+from sarseg.training.temperature import fitted_temperature
 from sarseg.training.trainer import bare_trainer, quiet_lightning
 
-Progress = Callable[[int, int], None]
+_FULL_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
-_PLACES = {"dataset", "data", "backbone_weights", "device"}
-"""Settings that say where things lie on one machine: not for the model file."""
+Progress = Callable[[int, int, str], None]
+Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class TrainingSummary:
-    """What a training run did; ``metrics`` are those of the validation split, empty without one."""
+    """What a training run did; ``metrics`` are those of the validation split, empty without one.
+
+    ``peak_memory`` is in bytes: of tensors on a GPU, else of the process.
+    """
 
     output: Path
     method: str
@@ -67,9 +56,58 @@ class TrainingSummary:
     trainable_parameters: int
     class_pixels: dict[str, int]
     chips: dict[str, int]
+    steps: int
     best_epoch: int
     metrics: dict[str, float]
+    temperature: float
+    peak_memory: int
     seconds: float
+
+
+@dataclass(frozen=True)
+class DryRunSummary:
+    """What a run would do, from one step of it; ``step_seconds`` includes reading its chips."""
+
+    method: str
+    decoder: str
+    backbone: str
+    parameters: int
+    trainable_parameters: int
+    class_pixels: dict[str, int]
+    chips: dict[str, int]
+    steps: int
+    loss: float
+    peak_memory: int
+    step_seconds: float
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """What is put together for a run."""
+
+    plan: Plan
+    team: Processes
+    device: str
+    precision: str
+    segmenter: Segmenter
+    inputs: BandInputs
+    weights_sha256: str
+    task: SegmentationTask
+    loading: ChipLoading
+    steps: int
+
+    @property
+    def class_pixels(self) -> dict[str, int]:
+        names = [entry.name for entry in self.plan.source.classes]
+        return dict(zip(names, self.plan.counts, strict=True))
+
+    @property
+    def chips(self) -> dict[str, int]:
+        return {str(split): len(refs) for split, refs in self.plan.source.splits.items()}
+
+    @property
+    def parameters(self) -> ParameterCount:
+        return parameters_of(self.segmenter)
 
 
 def train(
@@ -77,171 +115,253 @@ def train(
     output: Path,
     *,
     overwrite: bool,
+    resume: bool = False,
     progress: Progress | None = None,
-    warn: Callable[[str], None] | None = None,
-) -> TrainingSummary:
+    warn: Tell | None = None,
+) -> TrainingSummary | None:
     """Train as ``settings`` say and write the model file ``output``.
 
     Weights of the epoch that does best on the validation split are kept; without one those of the
-    last epoch. ``progress(done, total)`` counts optimisation steps; ``warn`` is told, before
-    the first of them, what a person should know.
+    last epoch. Beside ``output``, a folder of the same name ending in ``.run`` takes the logs and,
+    until all is done, what ``resume`` goes on from. ``progress(done, total, note)`` counts
+    optimisation steps; ``warn`` is told, before the first of them, what a person should know.
 
-    Raises DatasetError, ModelError, UsageError or OutputError; ``output`` appears only when all is
-    done.
+    None is returned in all processes but the first of those that train together. Raises
+    DatasetError, ModelError, UsageError or OutputError; ``output`` appears only when all is done.
     """
     started = time.monotonic()
-    device = choose_device(settings.device)
+    team = processes(settings.devices)
     check_place(output, settings, overwrite=overwrite)
-    adaptation = method(settings.method, settings.method_settings)
-    decoding = decoder(settings.decoder, settings.decoder_settings)
-    check_class_weights(settings, decoding)
-    source = open_dataset(settings.dataset, settings.data)
-    if settings.foreground is not None:
-        source = OneAgainstRest(source, settings.foreground)
-    check_trainable(source, decoding)
-    sizes = architecture(settings.backbone)
-    weights = backbone_file(settings.backbone, settings.backbone_weights)
-    weights_sha256 = backbone_sha256(settings.backbone, weights)
-
-    train_refs = source.splits["train"]
-    filters = choose_filters(settings.filters, source, train_refs)
-    check_margin(source, filters_left(source, filters).margin)
-    scaling, counts = training_statistics(source, train_refs, filters_left(source, filters))
-    preparation = Preparation(
-        despeckle=filters.despeckle, frequency=filters.frequency, scaling=scaling
-    )
-    labelled = [c.name for c, count in zip(source.classes, counts, strict=True) if count]
-    if len(labelled) < 2:
-        raise DatasetError(
-            f"The training part of {source.name} holds labelled pixels of fewer than two classes "
-            f"(found: {', '.join(labelled) or 'none'}); there is nothing to tell apart. Check the "
-            "labels and the split."
-        )
-
-    size = padded_size(source.tile_size, sizes)
-    validation_refs = source.splits.get("validation", ())
-    held_back = _held_back(PreparedChips(source, validation_refs, preparation, size), decoding)
-    for doubt in doubts(settings, decoding, source, counts, size, measured=held_back is not None):
-        if warn:
-            warn(doubt)
-
-    seed_everything(settings.seed, verbose=False)
-    inputs = exact_inputs(source.bands)
-    segmenter = Segmenter(sizes, adaptation, decoding, inputs, len(source.classes))
-    segmenter.image_encoder.gradient_checkpointing = settings.gradient_checkpointing
-    load_backbone(segmenter, weights, settings.backbone)
-
-    augment_seed = settings.seed if settings.augment else None
-    chips = PreparedChips(source, train_refs, preparation, size, augment_seed=augment_seed)
-    keep_best = KeepBest()
-    task = SegmentationTask(
-        segmenter,
-        objective(decoding, class_weights(settings, counts)),
-        learning_rate=settings.learning_rate,
-        final_learning_rate=settings.final_learning_rate,
-        weight_decay=settings.weight_decay,
+    planned = _planned(settings, team, warn)
+    identity = {**settings.recorded(), "data": planned.source.digest(), "processes": team.world}
+    folder = open_run_folder(output, identity, resume=resume, overwrite=overwrite)
+    parts = _put_together(settings, planned, team, first_step=folder.state.steps)
+    keep_best = KeepBest(parts.loading.steps_per_epoch, settings.patience)
+    callbacks: list[Callback] = [keep_best, ValidateAverage()]
+    if progress is not None:
+        callbacks.append(StepProgress(progress, parts.steps))
+    callbacks.append(
+        SaveState(folder.state, keep_best, parts.loading.steps_per_epoch, settings.save_minutes)
     )
     with quiet_lightning():
-        trainer = bare_trainer(
-            max_epochs=settings.epochs,
-            accelerator={"cpu": "cpu", "cuda": "gpu"}[device],
-            callbacks=[keep_best, StepProgress(progress)],
+        trainer = _trainer(
+            parts,
+            max_epochs=settings.epochs - parts.loading.first_epoch,
+            callbacks=callbacks,
+            logger=loggers(settings.logger, folder.path, settings.recorded()) or False,
+            log_every_n_steps=1,
         )
-        shuffling = torch.Generator().manual_seed(settings.seed)
-        _fit(
-            trainer,
-            task,
-            DataLoader(chips, settings.batch_size, shuffle=True, generator=shuffling),
-            DataLoader(held_back, settings.batch_size) if held_back else None,
-        )
-    keep_best.restore(segmenter)
-
-    names = [entry.name for entry in source.classes]
+        _fit(trainer, parts)
+    if not team.first:
+        return None
+    keep_best.restore(parts.task)
+    names = [entry.name for entry in planned.source.classes]
     metrics = scores_by_name(keep_best.scores, names) if keep_best.scores else {}
-    class_pixels = dict(zip(names, counts, strict=True))
-    chip_counts = {str(split): len(refs) for split, refs in source.splits.items()}
-    card = ModelCard(
-        backbone=settings.backbone,
-        backbone_sha256=weights_sha256,
-        method=settings.method,
-        method_settings=adaptation.model_dump(mode="json"),
-        decoder=settings.decoder,
-        decoder_settings=decoding.model_dump(mode="json"),
-        classes=source.classes,
-        inputs=inputs,
-        preparation=preparation,
-        tile_size=size,
-        pixel_size=source.pixel_size,
-        training={
-            "dataset": source.name,
-            "split_digest": source.digest(),
-            "chips": chip_counts,
-            "class_pixels": class_pixels,
-            "settings": settings.model_dump(mode="json", exclude=_PLACES),
-        },
-        metrics=metrics,
-    )
-    save_model(output, segmenter, card)
-    parameters = parameters_of(segmenter)
+    temperature = 1.0
+    # where boxes come from labels, what stands outside them is certain, and no guide to confidence
+    if planned.validation is not None and not planned.decoding.takes_boxes:
+        temperature = fitted_temperature(
+            parts.segmenter,
+            planned.validation,
+            parts.device,
+            batch_size=settings.batch_size,
+            seed=settings.seed,
+        )
+    save_model(output, parts.segmenter, _card(settings, parts, metrics, temperature))
+    folder.state.remove()
     return TrainingSummary(
         output=output,
         method=settings.method,
         decoder=settings.decoder,
         backbone=settings.backbone,
-        parameters=parameters.total,
-        trainable_parameters=parameters.trainable,
-        class_pixels=class_pixels,
-        chips=chip_counts,
+        parameters=parts.parameters.total,
+        trainable_parameters=parts.parameters.trainable,
+        class_pixels=parts.class_pixels,
+        chips=parts.chips,
+        steps=parts.task.steps,
         best_epoch=keep_best.epoch,
         metrics=metrics,
+        temperature=temperature,
+        peak_memory=peak_memory(torch.device(parts.device)),
         seconds=time.monotonic() - started,
     )
 
 
-def _fit(
-    trainer: Trainer,
-    task: SegmentationTask,
-    training: DataLoader[Example],
-    validation: DataLoader[Example] | None,
-) -> None:
+def dry_run(
+    settings: TrainSettings, output: Path, *, overwrite: bool, warn: Tell | None = None
+) -> DryRunSummary:
+    """Look at data and labels, train one step and write nothing. Raises what ``train`` raises."""
+    team = processes(settings.devices)
+    check_place(output, settings, overwrite=overwrite)
+    parts = _put_together(settings, _planned(settings, team, warn), team)
+    with quiet_lightning():
+        trainer = _trainer(parts, max_epochs=1, limit_train_batches=1, limit_val_batches=0)
+        started = time.monotonic()
+        _fit(trainer, parts)
+        seconds = time.monotonic() - started
+    return DryRunSummary(
+        method=settings.method,
+        decoder=settings.decoder,
+        backbone=settings.backbone,
+        parameters=parts.parameters.total,
+        trainable_parameters=parts.parameters.trainable,
+        class_pixels=parts.class_pixels,
+        chips=parts.chips,
+        steps=parts.steps,
+        loss=float(trainer.callback_metrics["train_loss"]),
+        peak_memory=peak_memory(torch.device(parts.device)),
+        step_seconds=seconds,
+    )
+
+
+def _planned(settings: TrainSettings, team: Processes, warn: Tell | None) -> Plan:
+    planned = plan(settings)
+    if warn is not None and team.first:
+        for doubt in planned.doubts(settings):
+            warn(doubt)
+    return planned
+
+
+def _put_together(
+    settings: TrainSettings, planned: Plan, team: Processes, *, first_step: int = 0
+) -> _Parts:
+    device = choose_device(settings.device)
+    precision = _precision(settings, device)
+    weights = backbone_file(settings.backbone, settings.backbone_weights)
+    weights_sha256 = backbone_sha256(settings.backbone, weights)
+    seed_everything(settings.seed, verbose=False)
+    source = planned.source
+    # auxiliary bands are never dropped, so a model that has some has not learned to go without
+    dropped = planned.training.augmentation.band_dropout > 0
+    inputs = exact_inputs(source.bands, optional=dropped and not any(planned.training.auxiliary))
+    segmenter = Segmenter(
+        architecture(settings.backbone),
+        planned.adaptation,
+        planned.decoding,
+        inputs,
+        len(source.classes),
+    )
+    segmenter.image_encoder.gradient_checkpointing = settings.gradient_checkpointing
+    load_backbone(segmenter, weights, settings.backbone)
+    if settings.compile:
+        segmenter.image_encoder.compile()
+    loading = ChipLoading(
+        planned.training,
+        planned.validation,
+        batch_size=settings.batch_size,
+        accumulate=settings.accumulate,
+        rank=team.rank,
+        world=team.world,
+        seed=settings.seed,
+        first_step=first_step,
+        workers=settings.workers,
+        pinned=device == "cuda",
+    )
+    steps = settings.epochs * loading.steps_per_epoch
+    task = SegmentationTask(
+        segmenter,
+        objective(planned.decoding, planned.class_weights, planned.loss),
+        learning_rate=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+        schedule=Schedule(
+            settings.schedule,
+            steps,
+            settings.warmup,
+            settings.final_learning_rate / settings.learning_rate,
+        ),
+        batch_size=settings.batch_size,
+        clip=settings.clip,
+        ema=settings.ema,
+        seed=settings.seed,
+    )
+    return _Parts(
+        plan=planned,
+        team=team,
+        device=device,
+        precision=precision,
+        segmenter=segmenter,
+        inputs=inputs,
+        weights_sha256=weights_sha256,
+        task=task,
+        loading=loading,
+        steps=steps,
+    )
+
+
+def _trainer(parts: _Parts, **options: object) -> Trainer:
+    return bare_trainer(
+        devices=parts.team.devices,
+        num_nodes=parts.team.nodes,
+        accelerator={"cpu": "cpu", "cuda": "gpu"}[parts.device],
+        precision=parts.precision,
+        reload_dataloaders_every_n_epochs=1,
+        **options,
+    )
+
+
+def _precision(settings: TrainSettings, device: str) -> str:
+    """Lightning's name for the precision; by itself bfloat16 where a GPU has it."""
+    if settings.precision == "16" and device == "cpu":
+        raise UsageError("--precision 16 is for GPUs: choose bf16 or 32 on the CPU.")
+    if settings.precision == "auto":
+        return "bf16-mixed" if device == "cuda" and torch.cuda.is_bf16_supported() else "32-true"
+    return {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}[settings.precision]
+
+
+def _fit(trainer: Trainer, parts: _Parts) -> None:
     on_interrupt = signal.getsignal(signal.SIGINT)
     try:
-        trainer.fit(task, training, validation)
+        trainer.fit(parts.task, datamodule=parts.loading)
     except SystemExit as stop:  # what Lightning makes of Ctrl-C, which it then ignores
         signal.signal(signal.SIGINT, on_interrupt)
-        raise KeyboardInterrupt from stop
+        raise KeyboardInterrupt(
+            f"{parts.task.steps} of {parts.steps} steps were done; the same command with --resume "
+            "goes on."
+        ) from stop
     except torch.OutOfMemoryError as error:
         raise UsageError(
-            f"Batches of {training.batch_size} chips do not fit the memory of the GPU: choose a "
-            "smaller --batch-size."
+            f"Batches of {parts.task.batch_size} chips do not fit the memory of the GPU: choose a "
+            "smaller --batch-size (and --accumulate, for steps of the same size), or "
+            "--gradient-checkpointing."
+        ) from error
+    except OSError as error:
+        if error.errno not in _FULL_DISK:
+            raise
+        raise OutputError(
+            f"The logs cannot be written after {parts.task.steps} of {parts.steps} steps: {error}. "
+            "Make room; the same command with --resume goes on from the last state that was saved."
         ) from error
 
 
-def class_weights(settings: TrainSettings, counts: tuple[int, ...]) -> tuple[float, ...]:
-    """Weight of each class in the loss.
-
-    ``frequency``: inverse to the square root of the class's pixels, mean 1 over the classes that
-    occur; classes that do not occur weigh 0. ``published``: those of the dataset's authors.
-    """
-    if settings.class_weights == "none":
-        return (1.0,) * len(counts)
-    if settings.class_weights == "published":
-        if settings.dataset not in RELEASES:
-            raise DatasetError(
-                f"There are no published class weights for {settings.dataset}; "
-                f"only for {', '.join(RELEASES)}. Choose --class-weights none or frequency."
-            )
-        return RELEASES[settings.dataset].published_weights
-    raw = [count**-0.5 if count else 0.0 for count in counts]
-    mean = sum(raw) / sum(count > 0 for count in counts)
-    return tuple(weight / mean for weight in raw)
-
-
-def _held_back(chips: PreparedChips, decoding: Decoder) -> PreparedChips | None:
-    """``chips`` of the validation split, or None where they cannot tell one epoch from another."""
-    labels = (chips[number][1] for number in range(len(chips)))
-    if decoding.takes_boxes:
-        judged = any(bool((of_one == FOREGROUND).any()) for of_one in labels)
-    else:
-        judged = any(bool((of_one != IGNORE).any()) for of_one in labels)
-    return chips if judged else None
+def _card(
+    settings: TrainSettings, parts: _Parts, metrics: dict[str, float], temperature: float
+) -> ModelCard:
+    planned, source = parts.plan, parts.plan.source
+    return ModelCard(
+        backbone=settings.backbone,
+        backbone_sha256=parts.weights_sha256,
+        method=settings.method,
+        method_settings=planned.adaptation.model_dump(mode="json"),
+        decoder=settings.decoder,
+        decoder_settings=planned.decoding.model_dump(mode="json"),
+        classes=source.classes,
+        inputs=parts.inputs,
+        preparation=planned.preparation,
+        tile_size=planned.size,
+        pixel_size=source.pixel_size,
+        temperature=temperature,
+        training={
+            "dataset": source.name,
+            "split_digest": source.digest(),
+            "division": source.division,
+            "scenes": [
+                scene.model_dump(mode="json", include={"name", "files", "height", "width"})
+                for scene in source.scenes
+            ],
+            "chips": parts.chips,
+            "class_pixels": parts.class_pixels,
+            "class_weights": planned.class_weights,
+            "settings": settings.recorded(),
+        },
+        metrics=metrics,
+    )

@@ -66,6 +66,12 @@ def test_quiet_says_nothing(tmp_path: Path, scene: Path) -> None:
         (["--split", "split.tif"], 2),
         (["--input-unit", "volt"], 2),
         (["--ignore", "none"], 2),
+        (["--label-attribute", "kind"], 2),
+        (["--guard", "5"], 2),
+        (["--split", "blocks", "--shares", "70,30"], 2),
+        (["--split", "blocks", "--block-size", "0"], 2),
+        (["--min-valid", "1.5"], 2),
+        (["--min-labelled", "0.5"], 2),
         (["--labels", "gone.tif"], 3),
     ],
 )
@@ -85,3 +91,41 @@ def test_existing_folder_needs_overwrite(tmp_path: Path, scene: Path) -> None:
     assert sarseg("tile", scene, "-o", output, "--size", 32).returncode == 0
     assert sarseg("tile", scene, "-o", output, "--size", 32).returncode == 4
     assert sarseg("tile", scene, "-o", output, "--size", 16, "--overwrite").returncode == 0
+
+
+def test_polygons_and_blocks(tmp_path: Path, scene: Path, labels: Path) -> None:
+    """Labels that were a map: what is counted is what the map shows."""
+    polygons, output = tmp_path / "labels.gpkg", tmp_path / "chips"
+    assert sarseg("vectorize", labels, "-o", polygons).returncode == 0
+    run = sarseg(
+        "tile", scene, "-o", output, "--size", 16, "--labels", polygons,
+        "--ignore", 0, "--split", "blocks", "--block-size", 5, "--shares", "60,20,20",
+        "--split-seed", 2, "--min-labelled", 0.01, "--json",
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    result = json.loads(run.stdout)
+    counted = {"1": 0, "2": 0}
+    for counts in result["pixels"].values():
+        for class_id, count in counts.items():
+            counted[class_id] += count
+    assert counted == {"1": 100, "2": 200}
+    assert result["division"] == "blocks of 5 pixels, shares 60,20,20, guard 0 pixels, seed 2"
+    assert result["dropped"]["unlabelled"] > 0
+    assert "less than 0.01 of their pixels labelled in any split" in run.stderr
+    assert (output / "quicklook.png").is_file()
+
+
+def test_lacking_splits_and_classes_are_warned_of(
+    tmp_path: Path, scene: Path, labels: Path
+) -> None:
+    codes = np.ones((1, 30, 50), np.uint8)
+    codes[:, 20:] = 3
+    split = write(tmp_path / "split.tif", codes)
+    run = sarseg(
+        "tile", scene, "-o", tmp_path / "chips", "--labels", labels, "--ignore", "0",
+        "--split", split, "--size", 16, "--no-quicklook",
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    assert "warning: No labelled pixel is for validation." in run.stderr
+    assert "warning: No training pixel is of: 2 class 2." in run.stderr
+    assert not (tmp_path / "chips" / "quicklook.png").exists()

@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
 from rasterio.transform import Affine
+from scipy.ndimage import distance_transform_edt
 
-from sarseg.datasets.chips import chip_places, chip_starts, write_chips
-from sarseg.datasets.manifest import Manifest, read_manifest
+from sarseg.datasets.chips import chip_starts, chip_windows, write_chips
+from sarseg.datasets.manifest import DropRules, LabelRecord, Manifest, read_manifest
 from sarseg.datasets.source import IGNORE, open_dataset
+from sarseg.datasets.splits import SpatialBlocks
 from sarseg.errors import DatasetError, InputError, OutputError, SarsegError, UsageError
 from sarseg.filters.chain import Filters
 from sarseg.filters.despeckle import Kuan
@@ -106,15 +108,17 @@ class TestGrid:
             assert one < next_one <= one + size - overlap
 
     @given(st.integers(1, 60), st.integers(1, 60), st.integers(1, 25), st.data())
-    def test_every_pixel_is_fresh_in_one_chip(
+    def test_chips_cover_a_scene_in_row_order(
         self, height: int, width: int, size: int, data: st.DataObject
     ) -> None:
         overlap = data.draw(st.integers(0, size - 1))
+        windows = list(chip_windows(height, width, size, overlap))
         times = np.zeros((height, width), int)
-        for place in chip_places(height, width, size, overlap):
-            rows, cols = place.fresh.within(height, width).slices_in(Window(0, 0, height, width))
-            times[rows, cols] += 1
-        assert (times == 1).all()
+        for window in windows:
+            assert (window.height, window.width) == (size, size)
+            times[window.within(height, width).slices_in(Window(0, 0, height, width))] += 1
+        assert (times >= 1).all()
+        assert sorted(windows, key=lambda each: (each.row, each.col)) == windows
 
 
 class TestImages:
@@ -149,7 +153,7 @@ class TestImages:
         values[:, :, 16:32] = np.nan
         scene = write_scene(tmp_path / "scene.tif", values)
         summary = write_chips([str(scene)], tmp_path / "chips", size=16)
-        assert (summary.images, summary.dropped) == (4, 2)
+        assert (summary.images, summary.dropped_invalid) == (4, 2)
         assert len(list((tmp_path / "chips/images").iterdir())) == 4
 
     def test_keep_the_numbers_and_name_their_unit(self, tmp_path: Path) -> None:
@@ -333,6 +337,143 @@ class TestLabels:
         np.testing.assert_array_equal(chip.labels, [[1, 0, IGNORE, IGNORE]] * 4)
 
 
+class TestDropping:
+    @pytest.fixture
+    def patchy(self, tmp_path: Path) -> tuple[Path, Path, Path]:
+        """Four chips of 16 pixels in a row: a quarter, half, all and all of them valid; the labels
+        cover all, half, none and an eighth of them, of which half is for training."""
+        values = speckle(16, 64)
+        values[:, :12, :16] = values[:, :8, 16:32] = np.nan
+        ids = np.ones((16, 64), np.uint8)
+        ids[:, 24:56] = ids[4:, 56:] = 0
+        codes = np.ones((16, 64), np.uint8)
+        codes[:, ::2] = 3
+        return (
+            write_scene(tmp_path / "scene.tif", values),
+            write_raster(tmp_path / "labels.tif", ids, nodata=0),
+            write_raster(tmp_path / "split.tif", codes),
+        )
+
+    @pytest.mark.parametrize(("share", "left"), [(0, 4), (0.25, 4), (0.26, 3), (0.6, 2), (1, 2)])
+    def test_by_valid_pixels(self, tmp_path: Path, patchy: Any, share: float, left: int) -> None:
+        drop = DropRules(min_valid=share)
+        summary = write_chips([str(patchy[0])], tmp_path / "chips", size=16, drop=drop)
+        assert (summary.images, summary.dropped_invalid) == (left, 4 - left)
+        assert read_manifest(tmp_path / "chips").dropped == drop
+
+    @pytest.mark.parametrize(("share", "left"), [(0, 4), (0.01, 3), (0.07, 2), (0.125, 2)])
+    def test_by_labelled_pixels_of_the_split_that_has_most(
+        self, tmp_path: Path, patchy: Any, share: float, left: int
+    ) -> None:
+        scene, labels, split = patchy
+        summary = write_chips(
+            [str(scene)], tmp_path / "chips", size=16, labels=labels, split=split,
+            drop=DropRules(min_labelled=share),
+        )  # fmt: skip
+        assert (summary.images, summary.dropped_unlabelled) == (left, 4 - left)
+
+    def test_pixels_are_counted_once_where_a_neighbour_is_left_out(self, tmp_path: Path) -> None:
+        values = speckle(32, 32)
+        values[:, :, :6] = np.nan
+        ids = np.random.default_rng(0).integers(0, 3, (32, 32)).astype(np.uint8)
+        scene = write_scene(tmp_path / "scene.tif", values)
+        labels = write_raster(tmp_path / "labels.tif", ids)
+        summary = write_chips(
+            [str(scene)], tmp_path / "chips", size=16, overlap=8, labels=labels,
+            drop=DropRules(min_valid=0.9),
+        )  # fmt: skip
+        assert (summary.images, summary.dropped_invalid) == (6, 3)
+        assert summary.manifest.pixels == {"train": counts(ids[:, 8:])}
+
+    def test_all_of_them_is_an_error(self, tmp_path: Path, patchy: Any) -> None:
+        scene, labels, _ = patchy
+        with pytest.raises(InputError, match=r"scene\.tif has the share of valid .* 0\.99"):
+            write_chips([str(scene)], tmp_path / "chips", size=64, drop=DropRules(min_valid=0.99))
+        with pytest.raises(InputError, match="as fully as --min-labelled asks"):
+            write_chips(
+                [str(scene)], tmp_path / "chips", size=16, labels=labels,
+                drop=DropRules(min_labelled=0.9),
+            )  # fmt: skip
+        with pytest.raises(UsageError, match="give --labels"):
+            write_chips([str(scene)], tmp_path / "chips", size=16, drop=DropRules(min_labelled=0.1))
+
+
+class TestSplits:
+    def test_by_blocks_no_chip_shows_labels_of_a_neighbour_within_the_guard(
+        self, tmp_path: Path
+    ) -> None:
+        scene = write_scene(tmp_path / "scene.tif", speckle(96, 96))
+        labels = write_raster(tmp_path / "labels.tif", np.ones((96, 96), np.uint8))
+        blocks = SpatialBlocks(24, guard=5, shares=(50, 25, 25))
+        write_chips(
+            [str(scene)], tmp_path / "chips", size=32, overlap=8, labels=labels, split="blocks",
+            blocks=blocks,
+        )  # fmt: skip
+        manifest = read_manifest(tmp_path / "chips")
+        members = {split: np.zeros((96, 96), bool) for split in manifest.pixels}
+        for chip in manifest.chips:
+            if chip.label is not None:
+                place = np.s_[chip.window.row :, chip.window.col :]
+                shown = read(tmp_path / "chips" / chip.label)[0] != 255
+                members[chip.split][place][:32, :32] |= shown
+        assert members.keys() == {"train", "validation", "test"}
+        for split, own in members.items():
+            others = np.logical_or.reduce([m for name, m in members.items() if name != split])
+            assert distance_transform_edt(~others)[own].min() > 5
+        assert manifest.division == "blocks of 24 pixels, shares 50,25,25, guard 5 pixels, seed 0"
+        assert open_dataset(str(tmp_path / "chips")).division == manifest.division
+
+    def test_are_as_large_as_two_chips_unless_told(self, tmp_path: Path, scene: Path) -> None:
+        labels = write_raster(tmp_path / "labels.tif", np.ones((40, 56), np.uint8))
+        write_chips([str(scene)], tmp_path / "chips", size=10, labels=labels, split="blocks")
+        assert "blocks of 20 pixels" in read_manifest(tmp_path / "chips").division
+
+    def test_that_lack_pixels_and_classes_are_told(self, tmp_path: Path, scene: Path) -> None:
+        ids = np.ones((40, 56), np.uint8)
+        ids[:, 30:] = 2
+        labels = write_raster(tmp_path / "labels.tif", ids)
+        codes = np.where(ids == 2, 3, 1).astype(np.uint8)
+        split = write_raster(tmp_path / "split.tif", codes)
+        names = tmp_path / "names.yaml"
+        names.write_text("1: wood\n2: lake\n3: road\n")
+        options: dict[str, Any] = {"size": 16, "labels": labels, "class_names": names}
+        summary = write_chips([str(scene)], tmp_path / "chips", split=split, **options)
+        assert summary.doubts == (
+            "No labelled pixel is for validation.",
+            "No training pixel is of: 2 lake, 3 road. A model cannot learn that.",
+        )
+        none = write_raster(tmp_path / "none.tif", np.maximum(codes, 2))
+        for_tests = write_chips([str(scene)], tmp_path / "tests", split=none, **options)
+        assert for_tests.doubts[0] == "No labelled pixel is for train."
+
+
+class TestProvenance:
+    def test_is_in_the_manifest(self, tmp_path: Path, scene: Path, split: Path) -> None:
+        names = tmp_path / "names.yaml"
+        names.write_text("1: {name: wood, from: [0, 1]}\n2: {name: lake, from: [2]}\n")
+        ids = np.random.default_rng(3).integers(0, 4, (40, 56)).astype(np.uint8)
+        labels = write_raster(tmp_path / "labels.tif", ids)
+        write_chips(
+            [str(scene)], tmp_path / "chips", size=16, labels=labels, class_names=names,
+            ignore=[3], split=split,
+        )  # fmt: skip
+        manifest = read_manifest(tmp_path / "chips")
+        assert manifest.labels == LabelRecord(
+            file=str(labels), attribute=None, classes=str(names), ignore=(3,)
+        )
+        assert manifest.division == "pixels as the raster split.tif divides them"
+        assert open_dataset(str(tmp_path / "chips")).scenes == manifest.scenes
+
+    def test_of_older_folders_is_not_asked_for(self, tmp_path: Path, scene: Path) -> None:
+        write_chips([str(scene)], tmp_path / "chips", size=16)
+        path = tmp_path / "chips" / "chips.json"
+        content = json.loads(path.read_text())
+        for field in ("labels", "division", "dropped"):
+            del content[field]
+        path.write_text(json.dumps(content))
+        assert open_dataset(str(tmp_path / "chips")).division == ""
+
+
 class TestLegend:
     def test_comes_from_the_tags_and_colours_of_the_labels(
         self, tmp_path: Path, scene: Path
@@ -401,16 +542,19 @@ class TestErrors:
         self.refuse(tmp_path, UsageError, "--labels", files, split=split)
         self.refuse(tmp_path, UsageError, "--labels", files, ignore=[0])
 
-    def test_labels_on_another_grid(self, tmp_path: Path, scene: Path) -> None:
+    def test_other_pixels_without_a_crs(self, tmp_path: Path, scene: Path) -> None:
         ids = np.ones((40, 56), np.uint8)
-        small = write_raster(tmp_path / "small.tif", ids[:-1])
-        moved = write_raster(tmp_path / "moved.tif", ids, transform=GRID * Affine.translation(1, 0))
+        good = write_raster(tmp_path / "good.tif", ids)
+        small = write_raster(tmp_path / "small.tif", ids[:-1], transform=None)
         bare = write_raster(tmp_path / "bare.tif", ids, transform=None)
-        for path in (small, moved, bare):
-            match = rf"{path.name} does not lie on the grid"
+        for path in (small, bare):
+            match = rf"{path.name} does not lie on the grid of the scene: .* without a CRS"
             self.refuse(tmp_path, InputError, match, [str(scene)], labels=path)
-            good = write_raster(tmp_path / "good.tif", ids)
             self.refuse(tmp_path, InputError, match, [str(scene)], labels=good, split=path)
+        radar = write_scene(tmp_path / "radar.tif", speckle(40, 56), transform=None)
+        match = r"39 x 56 pixels .* against 40 x 56, and without a CRS of radar\.tif"
+        other = write_raster(tmp_path / "other.tif", ids[:-1])
+        self.refuse(tmp_path, InputError, match, [str(radar)], labels=other)
 
     def test_labels_that_are_no_class_ids(self, tmp_path: Path, scene: Path) -> None:
         fractions = write_raster(tmp_path / "f.tif", np.ones((40, 56), np.float32))

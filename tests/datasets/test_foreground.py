@@ -57,6 +57,7 @@ def test_all_else_is_the_sources(source: ChipFolder) -> None:
         source.bands,
         source.tile_size,
     )
+    assert (view.scenes, view.division) == (source.scenes, source.division)
     splits: Mapping[Split, Sequence[ChipRef]] = view.splits
     assert splits == source.splits
     ref = view.splits["train"][0]

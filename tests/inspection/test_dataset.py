@@ -8,11 +8,12 @@ from rasterio.transform import Affine
 from sarseg.classes import LandCoverClass
 from sarseg.datasets.fusar import FUSAR_1
 from sarseg.datasets.manifest import MANIFEST_NAME, ChipRecord, ChipWindow, Manifest, SceneRecord
+from sarseg.datasets.source import is_dataset
 from sarseg.errors import DatasetError
 from sarseg.filters.chain import Filters
 from sarseg.filters.despeckle import Lee
-from sarseg.inspection.dataset import DatasetReport, inspect_dataset, is_dataset
-from tests.datasets.test_fusar import striped_labels, write_image, write_release
+from sarseg.inspection.dataset import DatasetReport, inspect_dataset
+from tests.fusar_folders import write_image, write_release
 from tests.rasters import speckle, write_raster
 
 CLASSES = tuple(
@@ -94,8 +95,8 @@ def test_folders_of_chips_together(tmp_path: Path) -> None:
 def test_fusar_is_counted_in_its_labels(tmp_path: Path) -> None:
     image = np.ones((1, 64, 64), np.uint16)
     write_release(tmp_path, FUSAR_1, image, train=3, test=1)
-    rgb, _ = striped_labels(FUSAR_1, 64)
-    rgb[:] = np.array([0, 0, 255], np.uint8)[:, None, None]  # all water
+    water = np.array([0, 0, 255], np.uint8)[:, None, None]
+    rgb = np.broadcast_to(water, (3, 64, 64))
     write_image(tmp_path / "LAB" / "test" / "FUSAR_00_Label.tif", rgb)
     seen: list[tuple[int, int]] = []
     report = inspect_dataset("fusar", tmp_path, lambda done, total: seen.append((done, total)))
@@ -104,6 +105,22 @@ def test_fusar_is_counted_in_its_labels(tmp_path: Path) -> None:
     assert sum(report.splits["test"].pixels.values()) == 64 * 64
     assert sum(report.splits["train"].pixels.values()) == 2 * 64 * 64
     assert (report.units, report.scenes, report.pixel_size) == (("amplitude",), (), None)
+    assert (
+        report.division == "validation: the last 1 of 3 training tiles in the order of their names"
+    )
+
+
+def test_images_and_masks_are_counted_in_the_masks(tmp_path: Path) -> None:
+    for number in range(3):
+        write_image(tmp_path / "images" / f"{number}.png", np.ones((1, 8, 8), np.uint8))
+        mask = np.zeros((1, 8, 8), np.uint8)
+        mask[0, :2] = 255
+        write_image(tmp_path / "masks" / f"{number}.png", mask)
+    report = inspected(tmp_path)
+    assert report.splits["train"].pixels == {"background": 2 * 48, "foreground": 2 * 16}
+    assert report.splits["validation"].chips == 1
+    assert report.division.startswith("validation: the last 1 of 3")
+    assert "255" in report.remarks[0]
 
 
 def test_what_is_a_dataset(tmp_path: Path) -> None:

@@ -16,9 +16,12 @@ from sarseg.assessment.confusion import confusion_matrix, scores
 from sarseg.decoders import DECODERS, decoder
 from sarseg.model.bands import exact_inputs
 from sarseg.model.segmenter import Segmenter
-from sarseg.training.objectives import objective
-from sarseg.training.objectives.boxed_mask import BoxedMask, mask_losses
-from sarseg.training.objectives.cross_entropy import CrossEntropy
+from sarseg.training.losses import LOSSES, loss
+from sarseg.training.losses.bce_iou import BceIou
+from sarseg.training.objectives import default_loss, objective
+from sarseg.training.objectives.base import Objective, normalised
+from sarseg.training.objectives.boxed_mask import BoxedMask
+from sarseg.training.objectives.dense import DensePrediction
 from sarseg.training.objectives.mask_classification import SetPrediction
 from tests.sam.test_encoder import SMALL, randomise
 
@@ -96,13 +99,10 @@ def test_set_prediction_is_the_best_of_all_matchings(
     labels[:, generator.random((12, 12)) < ignored] = IGNORED
     labels[1, :6] = 0  # a class that rules, so that others may be absent from this image
     weights = generator.uniform(0.1, 2, classes).tolist()
-    found = (
-        SetPrediction(weights)
-        .double()
-        .loss_of_queries(
-            torch.from_numpy(class_logits), torch.from_numpy(masks), torch.from_numpy(labels)
-        )
-    )
+    judge = SetPrediction(weights, classes + spare).double()
+    truth = torch.from_numpy(labels)
+    totals = judge.totals_of_queries(torch.from_numpy(class_logits), torch.from_numpy(masks), truth)
+    found = normalised(totals, judge.weights(truth))
     assert float(found) == pytest.approx(set_loss(class_logits, masks, labels, weights), rel=1e-6)
 
 
@@ -112,9 +112,9 @@ def test_set_prediction_has_the_gradient_of_its_formula() -> None:
     masks = torch.randn(2, 3, 2, 2, generator=generator, dtype=torch.double)
     labels = torch.randint(0, 2, (2, 4, 4), generator=generator)
     labels[0, 0] = IGNORED
-    judge = SetPrediction([1.0, 0.5]).double()
+    judge = SetPrediction([1.0, 0.5], 3).double()
     assert torch.autograd.gradcheck(
-        lambda *given: judge.loss_of_queries(*given, labels),
+        lambda *given: judge.totals_of_queries(*given, labels),
         (class_logits.requires_grad_(), masks.requires_grad_()),
     )
 
@@ -122,23 +122,8 @@ def test_set_prediction_has_the_gradient_of_its_formula() -> None:
 def test_a_diverged_network_has_a_loss_that_says_so() -> None:
     broken, masks = torch.full((1, 3, 3), float("nan")), torch.zeros(1, 3, 2, 2)
     labels = torch.zeros(1, 8, 8, dtype=torch.long)
-    assert SetPrediction([1.0, 1.0]).loss_of_queries(broken, masks, labels).isnan()
-
-
-@pytest.mark.parametrize("ignored", [0.0, 0.4])
-def test_boxed_mask_is_cross_entropy_and_iou_over_labelled_pixels(ignored: float) -> None:
-    generator = np.random.default_rng(2)
-    masks = generator.normal(0, 3, (3, 16, 16))
-    labels = generator.integers(0, 2, (3, 16, 16))
-    labels[generator.random(labels.shape) < ignored] = IGNORED
-    found = mask_losses(torch.from_numpy(masks), torch.from_numpy(labels))
-    for loss, mask, truth in zip(found, masks, labels, strict=True):
-        drawn, true = mask[truth != IGNORED], truth[truth != IGNORED] == 1
-        inside = sigmoid(drawn)
-        shared = inside[true].sum()
-        iou = (shared + 1e-3) / (inside.sum() + true.sum() - shared + 1e-3)
-        expected = binary_cross_entropy(drawn, true) + 1 - iou
-        assert float(loss) == pytest.approx(expected, rel=1e-6)
+    judge = SetPrediction([1.0, 1.0], 3)
+    assert judge.totals_of_queries(broken, masks, labels).sum().isnan()
 
 
 def segmenter(decoding: str, **chosen: float) -> Segmenter:
@@ -173,34 +158,96 @@ def test_boxed_mask_prompts_with_the_scaled_box_of_the_label() -> None:
     # the image without foreground does not count, whatever it looks like
     alone = judge.loss(model, bands[:1], labels[:1])
     torch.testing.assert_close(judge.loss(model, bands, labels), alone)
-    torch.testing.assert_close(alone, mask_losses(expected[:1, 1], labels[:1])[0])
+    ones = torch.ones(2)
+    torch.testing.assert_close(alone, BceIou().totals(expected[:1], labels[:1], ones)[0])
 
 
 def test_boxed_mask_is_scored_by_the_foreground_alone() -> None:
     matrix = confusion_matrix(np.array([0, 0, 0, 1, 1]), np.array([0, 0, 1, 1, 0]), 2)
-    assert BoxedMask(1.0).score(scores(matrix)) == pytest.approx(1 / 3)
+    assert BoxedMask([1.0, 1.0], BceIou(), 1.0).score(scores(matrix)) == pytest.approx(1 / 3)
 
 
-@pytest.mark.parametrize("name", DECODERS)
-def test_a_batch_without_labels_gives_zero_with_a_gradient(name: str) -> None:
+COMBINATIONS = [(name, None) for name in DECODERS] + [
+    (name, chosen) for name in DECODERS for chosen in LOSSES
+]
+
+
+def judge_of(name: str, chosen: str | None) -> Objective:
+    return objective(decoder(name), [1.0, 0.5], loss(chosen) if chosen else None)
+
+
+@pytest.mark.parametrize(("name", "chosen"), COMBINATIONS)
+def test_a_batch_without_labels_gives_zero_with_a_gradient(name: str, chosen: str | None) -> None:
     model = segmenter(name)
     bands, labels = chips(2)
-    judge = objective(decoder(name), [1.0, 1.0])
-    loss = judge.loss(model, bands, torch.full_like(labels, IGNORED))
-    assert float(loss.detach()) == 0
-    loss.backward()
+    found = judge_of(name, chosen).loss(model, bands, torch.full_like(labels, IGNORED))
+    assert float(found.detach()) == 0
+    found.backward()
     gradients = [p.grad for p in model.parameters() if p.grad is not None]
     assert gradients
     assert not any(gradient.any() for gradient in gradients)
 
 
+@pytest.mark.parametrize(("name", "chosen"), COMBINATIONS)
+@torch.inference_mode()
+def test_totals_and_weights_add_up_over_the_parts_of_a_batch(name: str, chosen: str | None) -> None:
+    model = segmenter(name)
+    bands, labels = chips(4)
+    labels[0] = IGNORED
+    labels[1, :30] = IGNORED
+    labels[2][labels[2] == 1] = 0
+    judge = judge_of(name, chosen)
+    totals = [
+        judge.totals(model, *part) for part in zip(bands.split(1), labels.split(1), strict=True)
+    ]
+    weights = [judge.weights(part) for part in labels.split(1)]
+    torch.testing.assert_close(sum(totals), judge.totals(model, bands, labels))
+    torch.testing.assert_close(sum(weights), judge.weights(labels))
+    shared_out = normalised(torch.stack(totals).sum(0), torch.stack(weights).sum(0))
+    torch.testing.assert_close(shared_out, judge.loss(model, bands, labels))
+    assert shared_out > 0
+    assert not totals[0].any()
+    assert not weights[0].any()
+
+
+@pytest.mark.parametrize("name", DECODERS)
+def test_a_loss_of_ones_own_takes_the_place_of_the_published(name: str) -> None:
+    model = segmenter(name)
+    bands, labels = chips(2)
+    with torch.inference_mode():
+        logits = judge_of(name, "dice").logits(model, bands, labels)
+    dice = loss("dice")
+    weights = torch.tensor([1.0, 0.5])
+    expected = normalised(dice.totals(logits, labels, weights), dice.weights(labels, weights))
+    found = judge_of(name, "dice").loss(model, bands, labels)
+    torch.testing.assert_close(found.detach(), expected)
+    found.backward()
+    gradients = [p.grad for p in model.parameters() if p.grad is not None]
+    assert any(gradient.any() for gradient in gradients)
+    assert all(gradient.isfinite().all() for gradient in gradients)
+
+
+@pytest.mark.parametrize("name", DECODERS)
+def test_losses_are_computed_in_float32_under_autocast(name: str) -> None:
+    model = segmenter(name)
+    judge = judge_of(name, None)
+    with torch.autocast("cpu", torch.bfloat16):
+        totals = judge.totals(model, *chips(2))
+    assert totals.dtype == torch.float32
+    assert totals.isfinite().all()
+
+
 @pytest.mark.parametrize(
-    ("name", "expected"),
+    ("name", "expected", "published"),
     [
-        ("classwise", CrossEntropy),
-        ("mask-classification", SetPrediction),
-        ("box-prompted", BoxedMask),
+        ("classwise", DensePrediction, "cross-entropy"),
+        ("mask-classification", SetPrediction, None),
+        ("box-prompted", BoxedMask, "bce-iou"),
     ],
 )
-def test_each_decoder_has_its_published_objective(name: str, expected: type) -> None:
+def test_each_decoder_has_its_published_objective(
+    name: str, expected: type, published: str | None
+) -> None:
     assert type(objective(decoder(name), [1.0, 1.0])) is expected
+    chosen = default_loss(decoder(name))
+    assert (chosen.name if chosen else None) == published

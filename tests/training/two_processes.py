@@ -16,6 +16,7 @@ from sarseg.model.bands import exact_inputs
 from sarseg.model.segmenter import Segmenter
 from sarseg.training.lightning_module import SegmentationTask
 from sarseg.training.objectives import objective
+from sarseg.training.schedule import Schedule
 from sarseg.training.trainer import bare_trainer, quiet_lightning
 from tests.sam.test_encoder import SMALL
 
@@ -43,8 +44,9 @@ def train(method_name: str, decoder_name: str) -> str:
         segmenter,
         objective(decoding, (1.0, 1.0)),
         learning_rate=1e-3,
-        final_learning_rate=1e-4,
         weight_decay=0.0,
+        schedule=Schedule("cosine", STEPS, floor=0.1),
+        batch_size=1,
     )
     with quiet_lightning():
         trainer = bare_trainer(devices=2, max_epochs=1, accelerator="cpu")

@@ -5,22 +5,38 @@ from collections.abc import Sequence
 from sarseg.decoders.base import Decoder
 from sarseg.decoders.box_prompted import BoxPrompted
 from sarseg.decoders.mask_classification import MaskClassification
+from sarseg.training.losses.base import Loss
+from sarseg.training.losses.bce_iou import BceIou
+from sarseg.training.losses.cross_entropy import CrossEntropy
 from sarseg.training.objectives.base import Objective
 from sarseg.training.objectives.boxed_mask import BoxedMask
-from sarseg.training.objectives.cross_entropy import CrossEntropy
+from sarseg.training.objectives.dense import DensePrediction
 from sarseg.training.objectives.mask_classification import SetPrediction
 
 
-def objective(decoder: Decoder, class_weights: Sequence[float]) -> Objective:
-    """The objective that ``decoder`` is trained by, with one weight a class.
-
-    Class logits can always be trained by cross-entropy, so a decoder without an objective of its
-    own is. Box prompts come with a loss that knows no class weights.
-    """
+def default_loss(decoder: Decoder) -> Loss | None:
+    """The loss that ``decoder`` was published with; None: an objective that takes no loss."""
     match decoder:
         case MaskClassification():
-            return SetPrediction(class_weights)
+            return None
         case BoxPrompted():
-            return BoxedMask(decoder.box_scale)
+            return BceIou()
         case _:
-            return CrossEntropy(class_weights)
+            return CrossEntropy()
+
+
+def objective(
+    decoder: Decoder, class_weights: Sequence[float], loss: Loss | None = None
+) -> Objective:
+    """The objective that ``decoder`` is trained by, with one weight a class.
+
+    ``loss`` None: as the decoder was published. Class logits can be trained by any loss that
+    fits the number of classes (``Loss.check``), whatever the decoder.
+    """
+    chosen = loss or default_loss(decoder)
+    if chosen is None:
+        assert isinstance(decoder, MaskClassification)
+        return SetPrediction(class_weights, decoder.num_queries(len(class_weights)))
+    if isinstance(decoder, BoxPrompted):
+        return BoxedMask(class_weights, chosen, decoder.box_scale)
+    return DensePrediction(class_weights, chosen)

@@ -9,16 +9,24 @@ from sarseg.model.segmenter import Segmenter
 
 
 class Objective(nn.Module, ABC):
-    """How a segmenter is judged in training; its tensors move with the model's."""
+    """How a segmenter is judged in training; its tensors move with the model's.
+
+    Its loss is the sum of T terms, each a total over a batch divided by a weight. Both add up over
+    the parts of a batch. ``bands`` are ``(B, C, S, S)`` as the segmenter takes them, ``labels``
+    ``(B, S, S)`` int64, class indices or 255 for pixels that do not count.
+    """
 
     @abstractmethod
-    def loss(self, segmenter: Segmenter, bands: Tensor, labels: Tensor) -> Tensor:
-        """Scalar loss of a batch.
+    def weights(self, labels: Tensor) -> Tensor:
+        """What each total is divided by, ``(T,)``; 0 where the batch has nothing that counts."""
 
-        ``bands`` ``(B, C, S, S)`` as the segmenter takes them; ``labels`` ``(B, S, S)`` int64,
-        class indices or 255 for pixels that do not count. A batch without any pixel that counts
-        gives 0, with a gradient.
-        """
+    @abstractmethod
+    def totals(self, segmenter: Segmenter, bands: Tensor, labels: Tensor) -> Tensor:
+        """Sum of each term over the batch, ``(T,)``; 0, with a gradient, where the weight is 0."""
+
+    def loss(self, segmenter: Segmenter, bands: Tensor, labels: Tensor) -> Tensor:
+        """Scalar loss of one batch by itself; 0, with a gradient, where nothing counts."""
+        return normalised(self.totals(segmenter, bands, labels), self.weights(labels))
 
     def logits(self, segmenter: Segmenter, bands: Tensor, labels: Tensor) -> Tensor:
         """Logits ``(B, K, S, S)`` that validation scores; only prompts may come from ``labels``."""
@@ -28,3 +36,8 @@ class Objective(nn.Module, ABC):
     def score(self, scores: Scores) -> float:
         """The figure that chooses the best epoch: larger is better."""
         return scores.miou
+
+
+def normalised(totals: Tensor, weights: Tensor) -> Tensor:
+    """Scalar ``sum_t totals_t / weights_t`` of two ``(T,)``; terms that weigh 0 are left as 0."""
+    return (totals / weights.where(weights > 0, 1)).sum()

@@ -1,41 +1,46 @@
-"""Binary cross-entropy and IoU loss of one class inside its box: how SAM-Adapter trains."""
+"""A loss of one class inside its box: how SAM-Adapter trains."""
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from sarseg.assessment.confusion import Scores
 from sarseg.classes import NODATA
 from sarseg.decoders.boxes import FOREGROUND, Box, box_of, scaled
 from sarseg.model.segmenter import Segmenter
+from sarseg.sam.precision import full_precision
+from sarseg.training.losses.base import Loss
 from sarseg.training.objectives.base import Objective
-
-SMOOTH = 1e-3
-"""Pixels added to intersection and union."""
 
 
 class BoxedMask(Objective):
-    """``BCE + (1 - IoU)`` of the foreground's mask, the mean over the images that have some.
+    """``loss`` of the foreground against the rest, over the images that have some.
 
     Each image is prompted by the bounding box of its foreground, enlarged ``box_scale`` times, in
     training as in validation: that is the published protocol, which measures how well a class is
     outlined where it is known to be. Images without foreground have no box and do not count.
     """
 
-    def __init__(self, box_scale: float) -> None:
+    def __init__(self, class_weights: Sequence[float], loss: Loss, box_scale: float) -> None:
         super().__init__()
+        self.judge = loss
         self.box_scale = box_scale
+        self.register_buffer("class_weights", torch.tensor(class_weights), persistent=False)
+        self.class_weights: Tensor
 
-    def loss(self, segmenter: Segmenter, bands: Tensor, labels: Tensor) -> Tensor:
-        """See ``Objective.loss``."""
-        boxes = self._boxes(labels)
+    def weights(self, labels: Tensor) -> Tensor:
+        """See ``Objective.weights``."""
+        return self.judge.weights(_with_foreground(labels), self.class_weights)
+
+    def totals(self, segmenter: Segmenter, bands: Tensor, labels: Tensor) -> Tensor:
+        """See ``Objective.totals``."""
         # what has no box is shown whole and weighs 0: every step has a gradient of every parameter
         rows, cols = labels.shape[-2:]
-        shown = [box or (0.0, 0.0, cols - 1.0, rows - 1.0) for box in boxes]
+        shown = [box or (0.0, 0.0, cols - 1.0, rows - 1.0) for box in self._boxes(labels)]
         logits = segmenter(bands, [labels.new_tensor([box], dtype=torch.float) for box in shown])
-        masks: Tensor = logits[:, FOREGROUND].float()  # the other class has the logit 0
-        weights = masks.new_tensor([box is not None for box in boxes])
-        return (weights * mask_losses(masks, labels)).sum() / weights.sum().clamp(min=1)
+        with full_precision(bands.device):
+            return self.judge.totals(logits.float(), _with_foreground(labels), self.class_weights)
 
     def logits(self, segmenter: Segmenter, bands: Tensor, labels: Tensor) -> Tensor:
         """See ``Objective.logits``; the boxes come from ``labels``."""
@@ -54,16 +59,7 @@ class BoxedMask(Objective):
         return [scaled(box, self.box_scale, size) if box else None for box in found]
 
 
-def mask_losses(masks: Tensor, labels: Tensor) -> Tensor:
-    """``BCE + (1 - IoU)`` of each image's mask logits: ``(B, S, S) -> (B,)``.
-
-    Pixels with the label 255 are left out of both.
-    """
-    labelled = (labels != NODATA).float()
-    target = (labels == FOREGROUND).float()
-    bce = functional.binary_cross_entropy_with_logits(masks, target, labelled, reduction="none")
-    inside = masks.sigmoid() * labelled
-    intersection = (inside * target).sum(dim=(1, 2))
-    union = inside.sum(dim=(1, 2)) + target.sum(dim=(1, 2)) - intersection
-    iou = (intersection + SMOOTH) / (union + SMOOTH)
-    return bce.sum(dim=(1, 2)) / labelled.sum(dim=(1, 2)).clamp(min=1) + 1 - iou
+def _with_foreground(labels: Tensor) -> Tensor:
+    """``labels`` ``(B, S, S)``, all 255 in images without foreground."""
+    there = (labels == FOREGROUND).any(dim=2, keepdim=True).any(dim=1, keepdim=True)
+    return labels.masked_fill(~there, NODATA)

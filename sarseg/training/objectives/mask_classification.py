@@ -15,6 +15,7 @@ from torch.nn import functional
 from sarseg.decoders.mask_classification import MaskClassificationDecoder
 from sarseg.model.segmenter import Segmenter
 from sarseg.sam.precision import full_precision
+from sarseg.training.losses.base import present
 from sarseg.training.objectives.base import Objective
 
 CLASS, MASK, DICE = 10.0, 5.0, 5.0
@@ -37,32 +38,41 @@ class SetPrediction(Objective):
     each class, so nothing larger than the masks is ever made.
     """
 
-    def __init__(self, class_weights: Sequence[float]) -> None:
+    def __init__(self, class_weights: Sequence[float], num_queries: int) -> None:
         super().__init__()
+        self.num_queries = num_queries
         weights = torch.tensor([*class_weights, NO_OBJECT])
         self.register_buffer("class_weights", weights, persistent=False)
         self.class_weights: Tensor
 
-    def loss(self, segmenter: Segmenter, bands: Tensor, labels: Tensor) -> Tensor:
-        """See ``Objective.loss``."""
+    def weights(self, labels: Tensor) -> Tensor:
+        """Weight of the queries that learn a name, and how many pairs are matched: ``(2,)``."""
+        found = present(labels, len(self.class_weights) - 1).type_as(self.class_weights)
+        pairs = found.sum(dim=1)
+        spare = (self.num_queries - pairs) * (pairs > 0)
+        naming = found @ self.class_weights[:-1] + spare * self.class_weights[-1]
+        return torch.stack([naming.sum(), pairs.sum()])
+
+    def totals(self, segmenter: Segmenter, bands: Tensor, labels: Tensor) -> Tensor:
+        """See ``Objective.totals``; ``(2,)``: of the names and of the masks."""
         decoder = segmenter.mask_decoder
         assert isinstance(decoder, MaskClassificationDecoder)
         embedding = segmenter.embed(bands)
         class_logits, masks = decoder.queries(embedding, *segmenter.image_prompts(embedding))
         with full_precision(bands.device):
-            return self.loss_of_queries(class_logits.float(), masks.float(), labels)
+            return self.totals_of_queries(class_logits.float(), masks.float(), labels)
 
-    def loss_of_queries(self, class_logits: Tensor, masks: Tensor, labels: Tensor) -> Tensor:
-        """The scalar loss of ``class_logits`` ``(B, Q, K + 1)`` and ``masks`` ``(B, Q, h, w)``.
+    def totals_of_queries(self, class_logits: Tensor, masks: Tensor, labels: Tensor) -> Tensor:
+        """``totals`` of ``class_logits`` ``(B, Q, K + 1)`` and ``masks`` ``(B, Q, h, w)``.
 
         ``labels`` are ``(B, S, S)``; S is a multiple of h and w.
         """
         no_object = class_logits.shape[-1] - 1
         pixels = pixels_by_class(labels, no_object, masks.shape[-1]).type_as(masks)
         bce, dice = pairwise_losses(masks.flatten(2), pixels)
-        present = pixels.any(dim=-1)
+        found = pixels.any(dim=-1)
         cost = MASK * bce + DICE * dice - CLASS * class_logits.softmax(dim=-1)[..., :-1]
-        matched = match(cost.detach(), present)
+        matched = match(cost.detach(), found)
 
         images, queries, classes = matched
         targets = torch.full_like(class_logits[..., 0], no_object, dtype=torch.long)
@@ -70,10 +80,9 @@ class SetPrediction(Objective):
         surprise = functional.cross_entropy(
             class_logits.flatten(0, 1), targets.flatten(), reduction="none"
         ).view_as(targets)
-        weights = self.class_weights[targets] * present.any(dim=1, keepdim=True)
-        naming = (weights * surprise).sum() / weights.sum().clamp(min=1e-6)
-        drawing = (MASK * bce[matched] + DICE * dice[matched]).sum() / max(len(images), 1)
-        return CLASS * naming + drawing
+        weights = self.class_weights[targets] * found.any(dim=1, keepdim=True)
+        drawing = MASK * bce[matched] + DICE * dice[matched]
+        return torch.stack([CLASS * (weights * surprise).sum(), drawing.sum()])
 
 
 def pixels_by_class(labels: Tensor, num_classes: int, width: int) -> Tensor:
