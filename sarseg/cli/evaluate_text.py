@@ -63,7 +63,7 @@ def _print_areas(areas: "Areas") -> None:
     ]
     _print_table(("class", "samples", "ha", "share", "user's", "producer's"), rows)
     console.say(
-        f"Areas from {areas.samples:,} samples, +- 95 % confidence; overall accuracy "
+        f"Areas from {areas.samples:,} samples, ± 95 % confidence; overall accuracy "
         f"{_with_margin(areas.overall_accuracy)}"
     )
 
@@ -90,10 +90,11 @@ def _figure(value: float | None) -> str:
 def _with_margin(estimate: "Estimate") -> str:
     if estimate.value is None or estimate.margin is None:
         return _figure(estimate.value)
-    return f"{estimate.value:.2f}+-{estimate.margin:.2f}"
+    return f"{estimate.value:.2f}±{estimate.margin:.2f}"
 
 
 def _hectares(estimate: "Estimate") -> str:
-    if estimate.value is None or estimate.margin is None:
-        return "-" if estimate.value is None else f"{estimate.value:.4g}"
-    return f"{estimate.value:.4g}+-{estimate.margin:.2g}"
+    if estimate.value is None:
+        return "-"
+    value = f"{estimate.value:,.{estimate.decimals}f}"
+    return value if estimate.margin is None else f"{value}±{estimate.margin:,.{estimate.decimals}f}"

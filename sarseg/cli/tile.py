@@ -7,6 +7,7 @@ import typer
 
 from sarseg.cli import console
 from sarseg.cli.filter_options import (
+    FILTERS,
     DespeckleOption,
     HighPassOption,
     LooksOption,
@@ -70,12 +71,10 @@ def tile(
             help="Leave out chips with a smaller share of labelled pixels in every split.",
         ),
     ] = 0.0,
-    quicklook: Annotated[
+    no_quicklook: Annotated[
         bool,
-        typer.Option(
-            "--quicklook/--no-quicklook", help="Add quicklook.png, some chips of each split."
-        ),
-    ] = True,
+        typer.Option("--no-quicklook", help="Leave out quicklook.png, some chips of each split."),
+    ] = False,
     labels: LabelsOption = None,
     label_attribute: LabelAttributeOption = None,
     classes: ClassesOption = None,
@@ -95,6 +94,7 @@ def tile(
         typer.Option(
             "--set",
             metavar="NAME=VALUE",
+            rich_help_panel=FILTERS,
             help="A setting of the speckle filter, as in despeckle.size=9. Repeatable.",
         ),
     ] = None,
@@ -105,8 +105,8 @@ def tile(
 ) -> None:
     """Cut a scene and its labels into georeferenced training chips, with a manifest.
 
-    Chips may be filtered here, with the scene round them, or later by `sarseg train`, which leaves
-    the labels near a chip's edge out then.
+    Chips may be filtered here, with the scene round them, or later by
+    `sarseg train`, which leaves the labels near a chip's edge out then.
     """
     from sarseg.datasets.chips import write_chips
     from sarseg.filters.choice import filter_chain
@@ -133,7 +133,7 @@ def tile(
             split_attribute=split_attribute,
             blocks=blocks,
             drop=_drop_rules(min_valid, min_labelled),
-            quicklook=quicklook,
+            quicklook=not no_quicklook,
             overwrite=overwrite,
             progress=report,
         )

@@ -102,7 +102,7 @@ def train(
             "--method",
             metavar="NAME",
             help="How SAM is adapted: cwsam, conv-lora, sam-adapter, lora and others; "
-            "`sarseg parameters` lists all.",
+            "`sarseg parameters` lists all (default cwsam).",
             rich_help_panel=MODEL,
         ),
     ] = None,
@@ -112,7 +112,7 @@ def train(
             "--decoder",
             metavar="NAME",
             help="How classes are read out: classwise, mask-classification or box-prompted (one "
-            "class, within boxes that `sarseg predict` is given).",
+            "class, within boxes that `sarseg predict` is given) (default classwise).",
             rich_help_panel=MODEL,
         ),
     ] = None,
@@ -121,7 +121,7 @@ def train(
         typer.Option(
             "--backbone",
             metavar="NAME",
-            help="vit_t (shipped), vit_b, vit_l or vit_h.",
+            help="vit_t (shipped), vit_b, vit_l or vit_h (default vit_t).",
             rich_help_panel=MODEL,
         ),
     ] = None,
@@ -160,19 +160,25 @@ def train(
         typer.Option(
             "--class-weights",
             metavar="NAME",
-            help="none, frequency, published (FUSAR-Map), or a number a class: 1.5,1,0.5.",
+            help="none (default), frequency, published (FUSAR-Map) or a number a class: 1,0.5,2.",
             rich_help_panel=TRAINING,
         ),
     ] = None,
     epochs: Annotated[
-        int | None, typer.Option("--epochs", metavar="N", rich_help_panel=TRAINING)
+        int | None,
+        typer.Option(
+            "--epochs",
+            metavar="N",
+            help="How often each chip is shown (default 20).",
+            rich_help_panel=TRAINING,
+        ),
     ] = None,
     batch_size: Annotated[
         int | None,
         typer.Option(
             "--batch-size",
             metavar="N",
-            help="Chips that each process shows the model at once.",
+            help="Chips that each process shows the model at once (default 2).",
             rich_help_panel=TRAINING,
         ),
     ] = None,
@@ -181,22 +187,34 @@ def train(
         typer.Option(
             "--accumulate",
             metavar="N",
-            help="Batches that make a step.",
+            help="Batches that make a step (default 1).",
             rich_help_panel=TRAINING,
         ),
     ] = None,
     learning_rate: Annotated[
-        float | None, typer.Option("--learning-rate", metavar="X", rich_help_panel=TRAINING)
+        float | None,
+        typer.Option(
+            "--learning-rate",
+            metavar="X",
+            help="Of AdamW, at its highest (default 2e-4).",
+            rich_help_panel=TRAINING,
+        ),
     ] = None,
     final_learning_rate: Annotated[
-        float | None, typer.Option("--final-learning-rate", metavar="X", rich_help_panel=TRAINING)
+        float | None,
+        typer.Option(
+            "--final-learning-rate",
+            metavar="X",
+            help="Where the schedule ends (default 1e-7).",
+            rich_help_panel=TRAINING,
+        ),
     ] = None,
     schedule: Annotated[
         str | None,
         typer.Option(
             "--schedule",
             metavar="NAME",
-            help="cosine, poly or constant.",
+            help="cosine, poly or constant (default cosine).",
             rich_help_panel=TRAINING,
         ),
     ] = None,
@@ -205,12 +223,15 @@ def train(
         typer.Option(
             "--warmup",
             metavar="STEPS",
-            help="Steps in which the learning rate rises.",
+            help="Steps in which the learning rate rises (default 0).",
             rich_help_panel=TRAINING,
         ),
     ] = None,
     weight_decay: Annotated[
-        float | None, typer.Option("--weight-decay", metavar="X", rich_help_panel=TRAINING)
+        float | None,
+        typer.Option(
+            "--weight-decay", metavar="X", help="Of AdamW (default 0.01).", rich_help_panel=TRAINING
+        ),
     ] = None,
     clip: Annotated[
         float | None,
@@ -240,18 +261,29 @@ def train(
         ),
     ] = None,
     seed: Annotated[
-        int | None, typer.Option("--seed", metavar="N", rich_help_panel=TRAINING)
+        int | None,
+        typer.Option(
+            "--seed",
+            metavar="N",
+            help="Of all that is random (default 0).",
+            rich_help_panel=TRAINING,
+        ),
     ] = None,
     device: Annotated[
         str | None,
-        typer.Option("--device", metavar="NAME", help="auto, cpu or cuda.", rich_help_panel=RUN),
+        typer.Option(
+            "--device",
+            metavar="NAME",
+            help="auto, cpu or cuda (default auto).",
+            rich_help_panel=RUN,
+        ),
     ] = None,
     devices: Annotated[
         int | None,
         typer.Option(
             "--devices",
             metavar="N",
-            help="GPUs, or processes on the CPU, that train together; torchrun works too.",
+            help="GPUs, or processes on the CPU, that train together (default 1); or use torchrun.",
             rich_help_panel=RUN,
         ),
     ] = None,
@@ -260,7 +292,7 @@ def train(
         typer.Option(
             "--workers",
             metavar="N",
-            help="Processes that prepare chips for each that trains.",
+            help="Processes that prepare chips for each that trains (default 0).",
             rich_help_panel=RUN,
         ),
     ] = None,
@@ -269,30 +301,28 @@ def train(
         typer.Option(
             "--precision",
             metavar="NAME",
-            help="32, bf16 or 16 (GPUs); auto: bf16 where a GPU has it.",
+            help="32, bf16 or 16 (GPUs); auto: bf16 where a GPU has it (default auto).",
             rich_help_panel=RUN,
         ),
     ] = None,
     gradient_checkpointing: Annotated[
         bool | None,
         typer.Option(
-            "--gradient-checkpointing/--no-gradient-checkpointing",
+            "--gradient-checkpointing",
             help="Less memory for more time.",
             rich_help_panel=RUN,
         ),
     ] = None,
     compiled: Annotated[
         bool | None,
-        typer.Option(
-            "--compile/--no-compile", help="Compile the encoder (slow start).", rich_help_panel=RUN
-        ),
+        typer.Option("--compile", help="Compile the encoder (slow start).", rich_help_panel=RUN),
     ] = None,
     save_minutes: Annotated[
         float | None,
         typer.Option(
             "--save-minutes",
             metavar="X",
-            help="Time between two writes of what --resume goes on from.",
+            help="Between two writes of what --resume goes on from (default 5).",
             rich_help_panel=RUN,
         ),
     ] = None,
@@ -311,8 +341,9 @@ def train(
 ) -> None:
     """Train a model on chips and write the model file that `sarseg predict` takes.
 
-    Options come from --preset, then --config, then the command line. Logs, and what --resume goes
-    on from, lie in a folder beside the model: model.run for model.safetensors.
+    Options come from --preset, then --config, then the command line; the rest has defaults.
+
+    Logs, and what --resume needs, lie beside the model, in model.run for model.safetensors.
 
     Example: sarseg train --dataset chips/ -o model.safetensors
     """
@@ -379,7 +410,7 @@ def _describe(summary: "TrainingSummary") -> None:
 
 def _describe_step(tried: "DryRunSummary") -> None:
     pixels = sum(tried.class_pixels.values())
-    console.say("labelled training pixels:")
+    console.say("labelled training pixels, those that chips share counted in each:")
     for name, count in tried.class_pixels.items():
         console.say(f"  {name:<24} {count:>14,} {count / pixels:7.2%}")
     chips = ", ".join(f"{count} {split}" for split, count in tried.chips.items())

@@ -178,6 +178,7 @@ class _Cutter:
         self._shown: list[Window] = []
         self._pixels: defaultdict[Split, Counter[int]] = defaultdict(Counter)
         self._images = self._invalid = self._unlabelled = 0
+        self._any_labelled = self._any_divided = False
         (folder / IMAGE_FOLDER).mkdir()
 
     def cut(self, place: Window) -> None:
@@ -266,11 +267,14 @@ class _Cutter:
         members: Mapping[Split, NDArray[np.bool_]] = {"train": np.ones_like(valid)}
         if self._splits is not None:
             members = self._splits.read(window)
-        return {
+        found = {
             split: np.where(member, ids, np.uint8(NODATA))
             for split, member in members.items()
             if (ids[member] != NODATA).any()
         }
+        self._any_labelled |= bool((ids != NODATA).any())
+        self._any_divided |= bool(found)
+        return found
 
     def finish(self, size: int, overlap: int, labels: LabelRecord | None) -> TilingSummary:
         """Write the manifest. Raises InputError where chips or training labels are lacking."""
@@ -320,14 +324,15 @@ class _Cutter:
                     f"for, {self._drop.min_valid:g}; give a smaller one, or a smaller --size."
                 )
             raise InputError(f"{scene.name} has no valid pixel, so there is no chip to write.")
+        if self._splits is not None and self._any_labelled and not self._any_divided:
+            raise InputError(self._splits.leaves_nothing)
         if not self._images:
             raise InputError(
                 f"{path} labels no chip of {scene.name} as fully as --min-labelled asks for, "
                 f"{self._drop.min_labelled:g}; give a smaller share, or a smaller --size."
             )
         if path is not None and not self._pixels:
-            within = " in a split" if self._splits is not None else ""
-            raise InputError(f"{path} labels no valid pixel of the scene{within}.")
+            raise InputError(f"{path} labels no valid pixel of the scene.")
 
     def _division(self) -> str:
         if self._labels is None:
@@ -335,16 +340,23 @@ class _Cutter:
         return "all pixels for training" if self._splits is None else self._splits.description
 
     def _lacking(self, classes: Sequence[LandCoverClass]) -> Iterator[str]:
-        """Sentences about splits without pixels, and classes without any for training."""
+        """Sentences about splits without pixels, and classes without any in a split."""
         if self._labels is None:
             return
+        trained = self._pixels["train"] if "train" in self._pixels else Counter[int]()
         for split in self._splits.intended if self._splits is not None else ():
             if split not in self._pixels:
                 yield f"No labelled pixel is for {split}."
-        absent = [entry for entry in classes if entry.id not in self._pixels["train"]]
-        if absent:
-            names = ", ".join(f"{entry.id} {entry.name}" for entry in absent)
-            yield f"No training pixel is of: {names}. A model cannot learn that."
+            elif absent := [
+                entry
+                for entry in classes
+                if entry.id in trained and entry.id not in self._pixels[split]
+            ]:
+                remedy = self._splits.remedy if self._splits is not None else ""
+                advice = f": {remedy}" if remedy else ""
+                yield f"{split.capitalize()} has no pixel of {_listed(absent)}{advice}."
+        if absent := [entry for entry in classes if entry.id not in trained]:
+            yield f"No training pixel is of: {_listed(absent)}. A model cannot learn that."
 
 
 def _check_options(
@@ -370,6 +382,10 @@ def _check_inputs_outside(output: Path, inputs: Sequence[Path]) -> None:
                 f"The input {path} lies in the output folder {output}, which would be replaced; "
                 "name another folder."
             )
+
+
+def _listed(classes: Sequence[LandCoverClass]) -> str:
+    return ", ".join(f"{entry.id} {entry.name}" for entry in classes)
 
 
 def _count(ids: NDArray[np.uint8]) -> dict[int, int]:

@@ -18,6 +18,7 @@ from sarseg.evaluation.judging import Outcome, Progress, model_facts, version_fa
 from sarseg.evaluation.leaks import dataset_leaks
 from sarseg.evaluation.result import Evaluation, accuracy_of
 from sarseg.evaluation.tally import JudgedRows, Tally
+from sarseg.filters.chain import NO_FILTERS, Filters
 from sarseg.model.bands import select_bands
 from sarseg.model.card import ModelCard
 from sarseg.model.file import LoadedModel
@@ -75,7 +76,7 @@ def evaluate_chips(
             f"The {part} part of {source.name} has no labelled pixel, so there is nothing to judge "
             "by. Check the labels and the split."
         )
-    notes = legend.notes
+    doubts, notes = legend.told(tally.confusion.sum(axis=1))
     if decoder(card.decoder, card.decoder_settings).takes_boxes:
         notes = (*notes, "The boxes that the model looked into were taken from the labels.")
     digest = source.digest()
@@ -86,7 +87,10 @@ def evaluate_chips(
         part=part,
         accuracy=accuracy_of(tally, legend.classes),
         areas=None,
-        warnings=tuple(dataset_leaks(card, source.name, digest, source.scenes, part)),
+        warnings=(
+            *dataset_leaks(card, source.name, digest, source.scenes, part),
+            *doubts,
+        ),
         notes=notes,
         provenance={
             **model_facts(model, path),
@@ -113,6 +117,13 @@ def _check(card: ModelCard, source: ChipSource, part: Split) -> None:
             f"{source.name} has the bands {', '.join(source.bands)}, but the model takes "
             f"{', '.join(slot.name for slot in card.inputs.slots)}, in this order and no others. "
             "Tile the scenes with the bands of the model."
+        )
+    own = Filters(despeckle=card.preparation.despeckle, frequency=card.preparation.frequency)
+    # looks are each scene's own
+    if source.filters.without_looks() not in (NO_FILTERS, own.without_looks()):
+        raise ModelError(
+            f"The chips of {source.name} were filtered when they were cut, in another way than the "
+            "model's training chips. Tile the scenes without filters, or as those were."
         )
     if source.tile_size > card.tile_size:
         raise DatasetError(

@@ -15,13 +15,34 @@ class SharedLegend:
     """The classes that are judged, K of them: the map's, then those that only the reference has.
 
     ``of_map`` and ``of_reference`` (256,) hold the index, 0..K-1, of each class id of the map and
-    of the reference, 255 where it has none. ``notes`` are sentences on what was matched how.
+    of the reference, 255 where it has none. ``notes`` are sentences on what was matched how;
+    ``unknown`` are the classes that only the reference has.
     """
 
     classes: tuple[LandCoverClass, ...]
     of_map: NDArray[np.uint8]
     of_reference: NDArray[np.uint8]
     notes: tuple[str, ...]
+    unknown: tuple[LandCoverClass, ...] = ()
+
+    def told(self, pixels: NDArray[np.int64]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Warnings, and notes, where the reference has ``pixels`` (K,) of each class."""
+        if not self.unknown:
+            return (), self.notes
+        sentence = (
+            f"The map does not know {_listed(self.unknown)} of the reference: all predictions "
+            "there count as errors."
+        )
+        mapped = len(self.classes) - len(self.unknown)
+        if 2 * pixels[mapped:].sum() <= pixels.sum():
+            return (), (*self.notes, sentence)
+        own = self.classes[next((i for i in range(mapped) if not pixels[i]), 0)]
+        cure = (
+            "That is most of what is judged. Where they are classes of the map under other names, "
+            "name them alike with --classes (chips: of `sarseg tile`), e.g. "
+            f"{{{own.id}: {{name: {own.name}, from: [its label values]}}}}."
+        )
+        return (f"{sentence} {cure}",), self.notes
 
 
 def shared_legend(
@@ -51,11 +72,6 @@ def shared_legend(
         notes.append(f"Counted as {rest.name}: {_listed(unknown)} of the reference.")
         partners |= {entry.id: rest for entry in unknown}
         unknown = []
-    if unknown:
-        notes.append(
-            f"The map does not know {_listed(unknown)} of the reference: all predictions there "
-            "count as errors."
-        )
     of_map, of_reference = (np.full(NODATA + 1, NODATA, np.uint8) for _ in range(2))
     classes = list(mapped)
     for index, entry in enumerate(mapped):
@@ -68,7 +84,7 @@ def shared_legend(
             classes[index] = entry.model_copy(update={"id": classes[index].id})
     for index, entry in enumerate(unknown, start=len(mapped)):
         of_reference[entry.id] = index
-    return SharedLegend((*classes, *unknown), of_map, of_reference, tuple(notes))
+    return SharedLegend((*classes, *unknown), of_map, of_reference, tuple(notes), tuple(unknown))
 
 
 def _rest(mapped: Sequence[LandCoverClass]) -> LandCoverClass | None:

@@ -38,6 +38,10 @@ Facts = Mapping[str, str]
 """What a reader needs to know to get the figures again, in the order of the page."""
 
 
+_FEW_SAMPLES = 10
+"""Of fewer in a class, the margins themselves are uncertain."""
+
+
 @dataclass(frozen=True)
 class Judging:
     """What a map is judged by: labels, samples, or both.
@@ -133,15 +137,16 @@ def evaluate_scene(
         progress=progress,
     )
     grid = tile_grid(scene, card, overlap)
-    part = judging.labels.part if judging.labels else None
-    warnings = (
-        *scene_leaks(card, files, scene.whole.height, scene.whole.width, part),
-        *scene.doubts,
-        *doubts(scene, card, scaling),
-    )
     with bounded_cache(grid, card):
         judged = _Judged(rows, class_ids(card.classes), card.classes, scene, judging)
         pictures = (scene_picture(scene),) if judging.pictures else ()
+    part = judging.labels.part if judging.labels else None
+    shape = (scene.whole.height, scene.whole.width)
+    warnings = (
+        *scene_leaks(card, files, *shape, part, judged.division),
+        *scene.doubts,
+        *doubts(scene, card, scaling),
+    )
     facts = {
         **model_facts(model, path),
         "Scene": scene.name,
@@ -189,6 +194,8 @@ class _Judged:
         judging: Judging,
     ) -> None:
         self._judging = judging
+        self.division: str | None = None
+        """How pixels were divided into parts, None where all count."""
         self._tally: Tally | None = None
         self._sampled: SampledMap | None = None
         self._reduced: ReducedMaps | None = None
@@ -198,6 +205,7 @@ class _Judged:
             self._count(rows, ids, grid, None)
             return
         with open_reference(judging.labels, grid) as reference:
+            self.division = reference.division
             self._legend = shared_legend(classes, reference.classes)
             self._tally = Tally(len(self._legend.classes), judging.tolerance)
             self._count(rows, ids, grid, reference)
@@ -238,6 +246,10 @@ class _Judged:
         drawn: Sequence[Picture] = ()
         if self._reduced is not None:
             drawn = self._reduced.pictures(classes, with_reference=labels is not None)
+        pixels = np.zeros(len(classes), np.int64)
+        if self._tally is not None:
+            pixels = self._tally.confusion.sum(axis=1)
+        doubts, notes = self._legend.told(pixels)
         evaluation = Evaluation(
             subject=subject,
             kind=kind,
@@ -245,8 +257,8 @@ class _Judged:
             part=labels.part if labels else None,
             accuracy=accuracy_of(self._tally, classes) if self._tally else None,
             areas=areas_of(self._sampled, classes) if self._sampled else None,
-            warnings=tuple(warnings),
-            notes=(*self._legend.notes, *self._sample_notes()),
+            warnings=(*warnings, *doubts),
+            notes=(*notes, *self._sample_notes()),
             provenance={**facts, **judging.facts, **version_facts()},
         )
         return Outcome(evaluation, (*pictures, *drawn))
@@ -261,17 +273,20 @@ class _Judged:
                 f"{self._sampled.unmapped} samples lie where the map has no class and were left "
                 "out."
             )
-        sparse = [
-            entry.name
+        strata = [
+            (entry.name, int(samples))
             for entry, samples, mapped in zip(
                 self._legend.classes,
                 self._sampled.counts.sum(axis=1),
                 self._sampled.mapped,
                 strict=True,
             )
-            if mapped and samples < 2
+            if mapped
         ]
-        if sparse:
+        for name, samples in strata:
+            if 2 <= samples < _FEW_SAMPLES:
+                yield f"{name}: {samples} samples; its figures say little."
+        if sparse := [name for name, samples in strata if samples < 2]:
             yield (
                 f"Fewer than two samples lie where the map shows {', '.join(sparse)}: estimates "
                 "that need them are missing. Draw samples in every class of the map."

@@ -44,27 +44,41 @@ def dataset_leaks(
 
 
 def scene_leaks(
-    card: ModelCard, files: Sequence[str], height: int, width: int, part: Split | None
+    card: ModelCard,
+    files: Sequence[str],
+    height: int,
+    width: int,
+    part: Split | None,
+    division: str | None,
 ) -> Iterator[str]:
     """Warnings where the scene ``files`` of ``height`` x ``width`` pixels went into the model.
 
-    ``part`` is the part of the scene that is judged, None for all of it.
+    ``part`` is the part of the scene that is judged, None for all of it, and ``division`` how its
+    pixels are divided (``Splits.description``).
     """
     trained = _trained_on(card, files, height, width)
-    if trained and part != "test":
+    if not trained:
+        return
+    if part != "test" or division is None:
         yield (
             f"The model was trained on the scene {trained}: what is judged here may be what it has "
-            "seen, and does not show how well it does elsewhere. Give --split, whose test part it "
-            "has not seen, or another scene."
+            "seen, and does not show how well it does elsewhere. Give the --split that its chips "
+            "were cut by, whose test part it has not seen, or another scene."
+        )
+    elif division not in card.training.get("division", ""):
+        how = card.training.get("division") or "not recorded"
+        yield (
+            f"The model was trained on the scene {trained}, whose pixels were divided in another "
+            f"way ({how}): the test part that is judged here may be what it has seen."
         )
 
 
 def _trained_on(card: ModelCard, files: Sequence[str], height: int, width: int) -> str | None:
-    """The name of the training scene of one of these files' names and of that size."""
-    names = set(map(file_name, files))
+    """The name, quoted, of the first of these files that a training scene of that size has."""
     records: Sequence[dict[str, Any]] = card.training.get("scenes", ())
     for record in records:
         same_size = (record["height"], record["width"]) == (height, width)
-        if same_size and names & set(map(file_name, record["files"])):
-            return str(record["name"])
+        trained = set(map(file_name, record["files"]))
+        if same_size and (known := [name for name in map(file_name, files) if name in trained]):
+            return repr(known[0])
     return None

@@ -61,6 +61,11 @@ class Reference:
         self._part = part
         self.classes = self._survey(grid)
 
+    @property
+    def division(self) -> str | None:
+        """How pixels are divided into parts, None where they are not."""
+        return None if self._splits is None else self._splits.description
+
     def read(self, window: Window) -> NDArray[np.uint8]:
         """Class ids (h, w) in ``window``; 255 where nothing is judged."""
         ids = self._labels.read(window)
@@ -74,16 +79,29 @@ class Reference:
     def _survey(self, grid: Grid) -> tuple[LandCoverClass, ...]:
         height, width = grid.georeference.height, grid.georeference.width
         found: set[int] = set()
+        any_labelled = False
+        parts: set[Split] = set()
         for window in strips_of(height, width, _STRIP_ROWS):
-            found.update(np.unique(self.read(window)).tolist())
-        found.discard(NODATA)
-        if not found:
-            where = f"pixel of {grid.name}"
-            if self._part is not None:
-                where += f" in its {self._part} part"
+            ids = self._labels.read(window)
+            labelled = ids != NODATA
+            any_labelled |= bool(labelled.any())
+            if self._splits is not None and self._part is not None:
+                members = self._splits.read(window)
+                parts.update(part for part, member in members.items() if labelled[member].any())
+                labelled &= members.get(self._part, False)
+            found.update(np.unique(ids[labelled]).tolist())
+        if not any_labelled:
             raise InputError(
-                f"{self._labels.path} labels no {where}, so there is nothing to judge by. Check "
-                "that the labels cover this place, and the split."
+                f"{self._labels.path} labels no pixel of {grid.name}, so there is nothing to judge "
+                "by. Check that the labels cover this place."
+            )
+        if self._splits is not None and not parts:
+            raise InputError(self._splits.leaves_nothing)
+        if not found:
+            raise InputError(
+                f"No labelled pixel of {grid.name} is in its {self._part} part, so there is "
+                f"nothing to judge by; there are some in: {', '.join(sorted(parts))}. Choose "
+                "another --part, or another --split."
             )
         return complete_legend(sorted(found), self._labels.named)
 

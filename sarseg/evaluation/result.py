@@ -17,6 +17,9 @@ from sarseg.inspection.report import Report
 _PUBLISHED = "fusar"
 _BACKGROUND = "background"
 
+_MOST_DECIMALS = 4
+"""Of hectares: a square metre."""
+
 
 class ClassAccuracy(Report):
     """Figures of one class, 0..1; None where one is not defined, as of what does not occur.
@@ -95,6 +98,14 @@ class Estimate(Report):
 
     value: float | None
     margin: float | None
+
+    @property
+    def decimals(self) -> int:
+        """Decimal places to show: two significant digits of the margin, or three of the value."""
+        figure, digits = (self.margin, 2) if self.margin else (self.value, 3)
+        if not figure:
+            return 0
+        return min(max(digits - 1 - math.floor(math.log10(abs(figure))), 0), _MOST_DECIMALS)
 
 
 class ClassArea(Report):

@@ -1,6 +1,7 @@
 """Outputs appear whole or not at all: checks beforehand, a temporary name meanwhile."""
 
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -48,8 +49,9 @@ def replacing(path: Path) -> Iterator[Path]:
     # named before it is there, so that no interruption finds it made but not yet known
     temporary = path.with_name(f".{path.stem}.sarseg-partial-{token_hex(6)}{path.suffix}")
     try:
-        _create(temporary, path)
+        mode = _create(temporary, path)
         yield temporary
+        temporary.chmod(mode)  # some writers make a private file of their own
         temporary.replace(path)
     except OSError as error:
         raise OutputError(f"The output {path} could not be written: {error}.") from error
@@ -57,8 +59,10 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def _create(temporary: Path, path: Path) -> None:
+def _create(temporary: Path, path: Path) -> int:
+    """Make an empty file; the permissions that the user's new files have."""
     try:
         temporary.touch(exist_ok=False)
+        return stat.S_IMODE(temporary.stat().st_mode)
     except OSError as error:
         raise OutputError(f"The output {path} cannot be written: {error.strerror}.") from error

@@ -12,7 +12,15 @@ from rasterio.errors import RasterioError
 from sarseg.errors import InputError
 from sarseg.scenes.georeference import Georeference
 from sarseg.scenes.grid import Grid
-from sarseg.scenes.ground import map_bounds, map_crs, misplacement, to_map, to_pixels, unrolled
+from sarseg.scenes.ground import (
+    map_bounds,
+    map_crs,
+    misplacement,
+    pixel_grid,
+    to_map,
+    to_pixels,
+    unrolled,
+)
 from sarseg.scenes.landcover import read_legend
 from sarseg.scenes.opening import open_raster, reason
 from sarseg.scenes.window import Window
@@ -28,8 +36,15 @@ _TIE = 1e-6
 fine as the other, all go to the same side, whichever way they were rounded."""
 
 
+_BEND = 0.01
+"""Part of a grid's extent by which its edges may leave the frame of points along them."""
+
+_LARGEST_WHOLE = 2**53
+"""Up to this, floats tell whole numbers apart."""
+
+
 class PlacedRaster:
-    """One band of whole numbers on the pixels of a grid.
+    """One band of whole numbers, stored as integers or floats, on the pixels of a grid.
 
     Where an area of interest limits the grid, the raster may have the pixels of the whole or of
     that part. A raster with other pixels needs a CRS, as the grid does: each pixel of the grid
@@ -37,11 +52,12 @@ class PlacedRaster:
     on how the grid is cut into windows.
 
     ``what`` it is stands in sentences. Raises InputError where the raster is unreadable, has not
-    one band of integers, or cannot be placed.
+    one band of numbers, cannot be placed, or lies elsewhere.
     """
 
     def __init__(self, path: Path, grid: Grid, what: str) -> None:
         self.path = path
+        self._what = what
         self._dataset = open_raster(str(path))
         self._centres: _Centres | None = None
         try:
@@ -50,16 +66,19 @@ class PlacedRaster:
         except InputError:
             self.close()
             raise
-        self.nodata = None if self._dataset.nodata is None else int(self._dataset.nodata)
+        nodata = self._dataset.nodata
+        self.nodata = int(nodata) if nodata is not None and float(nodata).is_integer() else None
         self.legend = read_legend(self._dataset)
 
     def _check_numbers(self, what: str) -> None:
-        bands, dtype = self._dataset.count, np.dtype(self._dataset.dtypes[0])
+        bands, dtype = self._dataset.count, self._dataset.dtypes[0]
         # Maps of sarseg itself may have more bands, but say what the first one is.
         if bands != 1 and self._dataset.descriptions[0] != "class":
             raise InputError(f"The {what} {self.path} has {bands} bands; one is expected.")
-        if not np.issubdtype(dtype, np.integer):
-            raise InputError(f"The {what} {self.path} holds {dtype} values; integers are expected.")
+        if dtype.startswith("complex"):
+            raise InputError(
+                f"The {what} {self.path} holds {dtype} values; whole numbers are expected."
+            )
 
     def _place(self, grid: Grid, what: str) -> Window:
         """The window of the raster, or of the whole grid, that is the grid."""
@@ -69,13 +88,36 @@ class PlacedRaster:
         if difference := own.difference(grid.whole):
             apart = f"The {what} {self.path} does not lie on the grid of the scene: {difference}"
             self._centres = _Centres(grid, own, apart)
+            if self._centres.are_elsewhere(grid.cut):
+                raise InputError(
+                    f"The {what} {self.path} does not overlap {grid.name}; check which place it is "
+                    "of, and its CRS."
+                )
         return grid.cut
 
     def read(self, window: Window) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """The numbers (h, w) in ``window``, which lies within the grid, and where there are any.
 
-        Raises InputError where the file cannot be read.
+        Raises InputError where the file cannot be read, or holds a number with a fraction.
         """
+        values, covered = self._placed(window)
+        if not np.issubdtype(values.dtype, np.floating):
+            return values, covered
+        covered &= ~np.isnan(values)
+        if self._dataset.nodata is not None:
+            covered &= values != values.dtype.type(self._dataset.nodata)
+        wrong = covered & ~((np.abs(values) <= _LARGEST_WHOLE) & (values == np.round(values)))
+        if wrong.any():
+            row, col = np.argwhere(wrong)[0]
+            raise InputError(
+                f"The {self._what} {self.path} holds {values[row, col]:g} at row "
+                f"{window.row + row}, column {window.col + col} of the scene; whole numbers are "
+                "expected. If it means that there is none, say so by the nodata tag."
+            )
+        return np.where(covered, values, 0).astype(np.int64), covered
+
+    def _placed(self, window: Window) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """The numbers as they are stored, and where the raster reaches."""
         moved = Window(
             window.row + self._cut.row, window.col + self._cut.col, window.height, window.width
         )
@@ -176,7 +218,24 @@ class _Centres:
         cols = np.arange(window.col, window.col_end) + 0.5
         rows = np.arange(window.row, window.row_end) + 0.5
         centres = np.stack(np.meshgrid(cols, rows), axis=-1).reshape(-1, 2)
-        placed = to_map(centres, self._grid)
+        return self._placed(centres).reshape(window.height, window.width, 2)
+
+    def are_elsewhere(self, window: Window) -> bool:
+        """True where ``window`` of the whole grid surely lies off the raster."""
+        points = pixel_grid(self._grid.window(window)).reshape(-1, 2)
+        points += np.array([window.col, window.row])
+        found = self._placed(points)
+        if not np.isfinite(found).all():
+            return False
+        least, greatest = found.min(axis=0), found.max(axis=0)
+        # as the edges may bend between two points
+        margin = 1 + _BEND * (greatest - least)
+        size = (self._raster.width, self._raster.height)
+        return bool(((greatest + margin < 0) | (least - margin > size)).any())
+
+    def _placed(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Columns and rows (n, 2) in the raster of those of the whole grid; NaN where none."""
+        placed = to_map(points, self._grid)
         if self._to_target is not None:
             placed = np.column_stack(self._to_target.transform(placed[:, 0], placed[:, 1]))
         known = np.isfinite(placed).all(axis=1)
@@ -185,4 +244,4 @@ class _Centres:
             found[known] = to_pixels(
                 unrolled(placed[known], self._target, self._middle), self._raster
             )
-        return found.reshape(window.height, window.width, 2)
+        return found

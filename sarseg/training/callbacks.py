@@ -1,6 +1,8 @@
 """What happens beside the optimisation: keeping the best weights, stopping, saving, reporting."""
 
 import math
+import signal
+import threading
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -10,11 +12,14 @@ from lightning import Callback, LightningModule, Trainer
 from torch import Tensor
 
 from sarseg.assessment.confusion import Scores
+from sarseg.errors import OutputError
 from sarseg.model.file import trained_state
 from sarseg.training.averaging import copy_into
 from sarseg.training.lightning_module import SegmentationTask
 from sarseg.training.memory import peak_memory
 from sarseg.training.state import StateFile
+
+STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
 class KeepBest(Callback):
@@ -98,13 +103,20 @@ class SaveState(Callback):
     """Writes what ``--resume`` goes on from: after each epoch, and every few minutes.
 
     To stand last, so that what other callbacks remember of the epoch is saved too. The last step
-    of an epoch is saved once it has been validated.
+    of an epoch is saved once it has been validated. Where the state cannot be written, ``warn`` is
+    told, and training goes on.
     """
 
     def __init__(
-        self, file: StateFile, keep_best: KeepBest, steps_per_epoch: int, minutes: float
+        self,
+        file: StateFile,
+        keep_best: KeepBest,
+        steps_per_epoch: int,
+        minutes: float,
+        warn: Callable[[str], None],
     ) -> None:
         self.file = file
+        self.warn = warn
         self.keep_best = keep_best
         self.steps_per_epoch = steps_per_epoch
         self.seconds = minutes * 60
@@ -159,19 +171,38 @@ class SaveState(Callback):
         self._last = time.monotonic()
         if not trainer.is_global_zero:
             return
-        self.file.write(
-            {
-                "steps": task.steps,
-                "validation_scores": [scores.__dict__ for scores in task.validation_scores],
-                "weights": trained_state(task.segmenter),
-                "optimiser": trainer.optimizers[0].state_dict(),
-                "scheduler": trainer.lr_scheduler_configs[0].scheduler.state_dict(),
-                "average": None if task.average is None else task.average.state,
-                "average_steps": 0 if task.average is None else task.average.steps,
-                "precision": trainer.precision_plugin.state_dict(),
-                "best": self.keep_best.state(),
-            }
-        )
+        state = {
+            "steps": task.steps,
+            "validation_scores": [scores.__dict__ for scores in task.validation_scores],
+            "weights": trained_state(task.segmenter),
+            "optimiser": trainer.optimizers[0].state_dict(),
+            "scheduler": trainer.lr_scheduler_configs[0].scheduler.state_dict(),
+            "average": None if task.average is None else task.average.state,
+            "average_steps": 0 if task.average is None else task.average.steps,
+            "precision": trainer.precision_plugin.state_dict(),
+            "best": self.keep_best.state(),
+        }
+        try:
+            self.file.write(state)
+        except OutputError as error:
+            self.warn(f"{error} Training goes on, but could not be resumed from here.")
+
+
+class ObeySignals(Callback):
+    """Signals stop a run in the way that they stop the program, with its sentence.
+
+    Lightning's own handling of SIGTERM talks to the other processes, which may be waiting for
+    something else.
+    """
+
+    def __init__(self) -> None:
+        self._handlers = {number: signal.getsignal(number) for number in STOPPING}
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Put back what handled them before Lightning's handlers."""
+        if threading.current_thread() is threading.main_thread():  # others may not
+            for number, handler in self._handlers.items():
+                signal.signal(number, handler)
 
 
 class StepProgress(Callback):
@@ -189,13 +220,21 @@ class StepProgress(Callback):
         batch: object,
         batch_idx: int,
     ) -> None:
-        """One step more."""
-        task = _task(pl_module)
-        note = f"loss {float(trainer.callback_metrics['train_loss']):.3f}"
+        """One step more; the last one is told when it has been validated."""
+        if _task(pl_module).steps < self._total:
+            self._tell(_task(pl_module), trainer)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """All is done."""
+        self._tell(_task(pl_module), trainer)
+
+    def _tell(self, task: SegmentationTask, trainer: Trainer) -> None:
+        notes = [f"{peak_memory(task.device) / 1e9:.1f} GB"]
         if task.validation_scores:
-            note += f", mIoU {task.validation_scores[-1].miou:.3f}"
-        note += f", {peak_memory(task.device) / 1e9:.1f} GB"
-        self._report(task.steps, self._total, note)
+            notes.insert(0, f"mIoU {task.validation_scores[-1].miou:.3f}")
+        if "train_loss" in trainer.callback_metrics:  # resumed runs may have no step left
+            notes.insert(0, f"loss {float(trainer.callback_metrics['train_loss']):.3f}")
+        self._report(task.steps, self._total, ", ".join(notes))
 
 
 def _task(module: LightningModule) -> SegmentationTask:

@@ -67,14 +67,16 @@ def doubts(
     decoding: Decoder,
     source: ChipSource,
     counts: tuple[int, ...],
+    validation_counts: tuple[int, ...],
     size: int,
     *,
     measured: bool,
 ) -> Iterator[str]:
     """Sentences about what a person should know before a long training.
 
-    ``counts`` are the training pixels of each class, ``size`` the pixels of a side of what the
-    model is shown; ``measured`` says whether epochs are compared on a validation split.
+    ``counts`` are the training pixels of each class, ``validation_counts`` those that choose the
+    epoch, ``size`` the pixels of a side of what the model is shown; ``measured`` says whether
+    epochs are compared on a validation split.
     """
     yield from source.remarks
     absent = [c.name for c, count in zip(source.classes, counts, strict=True) if count == 0]
@@ -96,6 +98,18 @@ def doubts(
             f"The model will map {foreground.name}, the second class of {source.name}; to map "
             f"{rest.name}, choose it by --foreground."
         )
+    unjudged = [
+        entry.name
+        for entry, count, judged in zip(source.classes, counts, validation_counts, strict=True)
+        if count and not judged
+    ]
+    if measured and unjudged and not decoding.takes_boxes:
+        yield (
+            f"No validation pixel is labelled {', '.join(unjudged)}: the epoch is chosen without "
+            "regard to them."
+        )
+    if settings.patience is not None and not measured:
+        yield "Without a validation split to measure on, --patience has no effect."
     if settings.augmentation.speckle_looks and source.filters.despeckle is not None:
         yield (
             f"The chips of {source.name} are despeckled, so the speckle of augment.speckle_looks "

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from sarseg.errors import UsageError
 from sarseg.registry import unknown_name
 from sarseg.training.settings import TrainSettings
+from sarseg.yaml_text import load_yaml, yaml_fault
 
 PRESETS = sorted(
     entry.name.removesuffix(".yaml")
@@ -33,9 +34,8 @@ def effective_settings(
     told: dict[str, Any] = {}
     if preset is not None:
         told = _merged(told, _preset(preset))
-    if config is not None:
-        told = _merged(told, _from_file(config))
-    told = _merged(told, given)
+    from_file = {} if config is None else _from_file(config)
+    told = _merged(_merged(told, from_file), given)
     if "dataset" not in told:
         raise UsageError(
             "What to train on is missing: give --dataset DIR, or dataset: in the --config file."
@@ -44,9 +44,13 @@ def effective_settings(
         return TrainSettings.model_validate(told)
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
-        option = "--" + str(fault["loc"][0]).replace("_", "-")
-        reason = fault["msg"].removeprefix("Value error, ")
-        raise UsageError(f"{option} {_shown(fault['input'])}: {reason}.") from error
+        name = str(fault["loc"][0])
+        reason = fault["msg"].removeprefix("Value error, ").rstrip(".?")
+        where = f"--{name.replace('_', '-')}"
+        if name in from_file and name not in given:
+            where = f"In {config}, {name}"
+        found = "" if name == "set" else f" {_shown(fault['input'])}"
+        raise UsageError(f"{where}{found}: {reason}.") from error
 
 
 def as_yaml(settings: TrainSettings) -> str:
@@ -64,12 +68,13 @@ def _preset(name: str) -> dict[str, Any]:
 
 def _from_file(path: Path) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = load_yaml(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"The configuration {path} cannot be read: {error.strerror}.") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
-        raise UsageError(f"The configuration {path} is not valid YAML: {reason}.") from error
+        raise UsageError(
+            f"The configuration {path} is not valid YAML: {yaml_fault(error)}."
+        ) from error
     if not isinstance(content, dict):
         raise UsageError(
             f"The configuration {path} must map options to values, as in epochs: 50; "

@@ -153,12 +153,14 @@ def filters_left(source: ChipSource, filters: Filters) -> Filters:
 
 
 def _looks(source: ChipSource, refs: Sequence[ChipRef]) -> float | None:
-    """Looks of the training chips, from some of them spread over the set."""
+    """Looks of the labelled training pixels, from some chips spread over the set."""
     some = refs[:: max(len(refs) // _CHIPS_FOR_LOOKS, 1)]
     chips = [source.read(ref) for ref in some]
     backscatter = [place for place, band in enumerate(source.bands) if not is_auxiliary(band)]
     found = [
-        estimate_looks((chip.intensity[place], chip.valid) for chip in chips)
+        estimate_looks(
+            (chip.intensity[place], chip.valid & (chip.labels != IGNORE)) for chip in chips
+        )
         for place in backscatter
     ]
     known = [looks for looks in found if looks is not None]

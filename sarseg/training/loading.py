@@ -2,11 +2,14 @@
 
 import signal
 from collections.abc import Sequence
+from typing import Any
 
 from lightning import LightningDataModule
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset, default_collate
 
+from sarseg.errors import SarsegError
 from sarseg.training.data import Example, PreparedChips
+from sarseg.training.lightning_module import Batch
 from sarseg.training.sampling import Draw, StepSampler, share, steps_per_epoch
 
 
@@ -42,7 +45,7 @@ class ChipLoading(LightningDataModule):
         self.steps_per_epoch = steps_per_epoch(len(training), self.step_size)
         self.first_epoch, self.first_step = divmod(first_step, self.steps_per_epoch)
 
-    def train_dataloader(self) -> DataLoader[Example]:
+    def train_dataloader(self) -> DataLoader[Any]:
         """The steps of the trainer's epoch; of the first one, those that are left."""
         assert self.trainer is not None
         started = self.trainer.current_epoch > 0
@@ -57,7 +60,7 @@ class ChipLoading(LightningDataModule):
         )
         return self._loader(self.training, sampler)
 
-    def val_dataloader(self) -> DataLoader[Example] | list[DataLoader[Example]]:
+    def val_dataloader(self) -> DataLoader[Any] | list[DataLoader[Any]]:
         """This process's part of the validation chips."""
         if self.validation is None:
             return []
@@ -69,14 +72,42 @@ class ChipLoading(LightningDataModule):
 
     def _loader(
         self, chips: PreparedChips, batches: StepSampler | Sequence[list[Draw]]
-    ) -> DataLoader[Example]:
+    ) -> DataLoader[Any]:
         return DataLoader(
-            chips,
+            _Told(chips),
             batch_sampler=batches,
             num_workers=self.workers,
             pin_memory=self.pinned,
+            collate_fn=_collated,
             worker_init_fn=_leave_signals_to_the_parent,
         )
+
+    def on_before_batch_transfer(self, batch: Batch | SarsegError, dataloader_idx: int) -> Batch:
+        """Raise what a worker met, in the process that trains."""
+        if isinstance(batch, SarsegError):
+            raise batch
+        return batch
+
+
+class _Told(Dataset[Example | SarsegError]):
+    """Chips, or why one cannot be had: what a worker raises comes out as its traceback."""
+
+    def __init__(self, chips: PreparedChips) -> None:
+        self.chips = chips
+
+    def __getitem__(self, draw: Draw) -> Example | SarsegError:
+        try:
+            return self.chips[draw]
+        except SarsegError as error:
+            return error
+
+
+def _collated(examples: list[Example | SarsegError]) -> Batch | SarsegError:
+    for one in examples:
+        if isinstance(one, SarsegError):
+            return one
+    batch: Batch = tuple(default_collate(examples))
+    return batch
 
 
 def _leave_signals_to_the_parent(worker: int) -> None:

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
+
 from sarseg.adapters import method
 from sarseg.adapters.base import AdaptationMethod
 from sarseg.datasets.foreground import OneAgainstRest
@@ -37,8 +39,8 @@ from sarseg.training.settings import TrainSettings
 class Plan:
     """Data and parts of a run.
 
-    ``counts`` are the labelled training pixels of each class, ``size`` the pixels of a side of
-    what the model is shown; ``loss`` is None where the decoder's objective takes none,
+    ``counts`` and ``validation_counts`` are the labelled pixels of each class, ``size`` the pixels
+    of a side of what the model is shown; ``loss`` is None where the decoder's objective takes none,
     ``validation`` where no labels can tell one epoch from another.
     """
 
@@ -52,12 +54,18 @@ class Plan:
     size: int
     training: PreparedChips
     validation: PreparedChips | None
+    validation_counts: tuple[int, ...]
 
     def doubts(self, settings: TrainSettings) -> Iterator[str]:
         """Sentences about what a person should know before a long training."""
-        measured = self.validation is not None
         return doubts(
-            settings, self.decoding, self.source, self.counts, self.size, measured=measured
+            settings,
+            self.decoding,
+            self.source,
+            self.counts,
+            self.validation_counts,
+            self.size,
+            measured=self.validation is not None,
         )
 
 
@@ -105,6 +113,9 @@ def plan(settings: TrainSettings) -> Plan:
         seed=settings.seed,
     )
     validation = PreparedChips(source, source.splits.get("validation", ()), preparation, size)
+    validation_counts = _counts(validation, len(source.classes))
+    # in boxes alone the foreground is looked at
+    judged = validation_counts[FOREGROUND] if decoding.takes_boxes else sum(validation_counts)
     return Plan(
         source=source,
         adaptation=adaptation,
@@ -115,7 +126,8 @@ def plan(settings: TrainSettings) -> Plan:
         class_weights=class_weights(settings, source.classes, counts),
         size=size,
         training=training,
-        validation=validation if _can_judge(validation, decoding) else None,
+        validation=validation if judged else None,
+        validation_counts=validation_counts,
     )
 
 
@@ -133,9 +145,10 @@ def _loss(settings: TrainSettings, decoding: Decoder) -> Loss | None:
     return None
 
 
-def _can_judge(chips: PreparedChips, decoding: Decoder) -> bool:
-    """Whether the labels of ``chips`` can tell one epoch from another."""
-    labels = (chips[number][1] for number in range(len(chips)))
-    if decoding.takes_boxes:
-        return any(bool((of_one == FOREGROUND).any()) for of_one in labels)
-    return any(bool((of_one != IGNORE).any()) for of_one in labels)
+def _counts(chips: PreparedChips, num_classes: int) -> tuple[int, ...]:
+    """Pixels of each class that the labels of ``chips`` have. Reads them all, so that none that
+    cannot be read shows in the middle of training."""
+    counts = np.zeros(IGNORE + 1, np.int64)
+    for number in range(len(chips)):
+        counts += np.bincount(chips[number][1].numpy().ravel(), minlength=len(counts))
+    return tuple(counts[:num_classes].tolist())

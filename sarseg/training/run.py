@@ -20,7 +20,13 @@ from sarseg.model.file import save_model
 from sarseg.model.parameters import ParameterCount, parameters_of
 from sarseg.model.segmenter import Segmenter
 from sarseg.sam.architecture import architecture
-from sarseg.training.callbacks import KeepBest, SaveState, StepProgress, ValidateAverage
+from sarseg.training.callbacks import (
+    KeepBest,
+    ObeySignals,
+    SaveState,
+    StepProgress,
+    ValidateAverage,
+)
 from sarseg.training.checks import check_place
 from sarseg.training.lightning_module import SegmentationTask
 from sarseg.training.loading import ChipLoading
@@ -133,15 +139,27 @@ def train(
     team = processes(settings.devices)
     check_place(output, settings, overwrite=overwrite)
     planned = _planned(settings, team, warn)
-    identity = {**settings.recorded(), "data": planned.source.digest(), "processes": team.world}
+    identity = {
+        **settings.recorded(),
+        "data": planned.source.digest(),
+        "preparation": planned.preparation.model_dump(mode="json"),
+        "backbone_weights": _backbone(settings)[1],
+        "processes": team.world,
+    }
     folder = open_run_folder(output, identity, resume=resume, overwrite=overwrite)
     parts = _put_together(settings, planned, team, first_step=folder.state.steps)
     keep_best = KeepBest(parts.loading.steps_per_epoch, settings.patience)
-    callbacks: list[Callback] = [keep_best, ValidateAverage()]
+    callbacks: list[Callback] = [ObeySignals(), keep_best, ValidateAverage()]
     if progress is not None:
         callbacks.append(StepProgress(progress, parts.steps))
     callbacks.append(
-        SaveState(folder.state, keep_best, parts.loading.steps_per_epoch, settings.save_minutes)
+        SaveState(
+            folder.state,
+            keep_best,
+            parts.loading.steps_per_epoch,
+            settings.save_minutes,
+            warn or (lambda sentence: None),
+        )
     )
     with quiet_lightning():
         trainer = _trainer(
@@ -227,8 +245,7 @@ def _put_together(
 ) -> _Parts:
     device = choose_device(settings.device)
     precision = _precision(settings, device)
-    weights = backbone_file(settings.backbone, settings.backbone_weights)
-    weights_sha256 = backbone_sha256(settings.backbone, weights)
+    weights, weights_sha256 = _backbone(settings)
     seed_everything(settings.seed, verbose=False)
     source = planned.source
     # auxiliary bands are never dropped, so a model that has some has not learned to go without
@@ -288,6 +305,12 @@ def _put_together(
     )
 
 
+def _backbone(settings: TrainSettings) -> tuple[Path, str]:
+    """The file of the backbone's weights, and its SHA-256."""
+    weights = backbone_file(settings.backbone, settings.backbone_weights)
+    return weights, backbone_sha256(settings.backbone, weights)
+
+
 def _trainer(parts: _Parts, **options: object) -> Trainer:
     return bare_trainer(
         devices=parts.team.devices,
@@ -323,6 +346,14 @@ def _fit(trainer: Trainer, parts: _Parts) -> None:
             f"Batches of {parts.task.batch_size} chips do not fit the memory of the GPU: choose a "
             "smaller --batch-size (and --accumulate, for steps of the same size), or "
             "--gradient-checkpointing."
+        ) from error
+    except RuntimeError as error:
+        if not str(error).startswith("DataLoader worker"):
+            raise
+        raise UsageError(
+            "A process that prepares chips was ended from outside, most likely for want of memory: "
+            "choose fewer --workers. The same command with --resume goes on from the last state "
+            "that was saved."
         ) from error
     except OSError as error:
         if error.errno not in _FULL_DISK:

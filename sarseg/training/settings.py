@@ -140,7 +140,7 @@ class TrainSettings(BaseModel):
             Augmentation.model_validate(_of("augment", value))
         except ValidationError as error:
             known = Augmentation.model_fields
-            raise ValueError(settings_fault("augmentation", "augment", known, error)) from error
+            raise ValueError(settings_fault("part", "augment", known, error)) from error
         return value
 
     def settings_of(self, owner: str) -> dict[str, Any]:

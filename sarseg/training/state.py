@@ -63,6 +63,9 @@ class StateFile:
         """Replace the file, whole or not at all; make its folder. Raises OutputError."""
         try:
             self.path.parent.mkdir(exist_ok=True)
+            # a write that was killed leaves its hidden file, and there is no other writer
+            for leftover in self.path.parent.glob(f".{self.path.stem}.sarseg-partial-*"):
+                leftover.unlink()
         except OSError as error:
             raise OutputError(f"The folder {self.path.parent}: {error.strerror}.") from error
         with replacing(self.path) as temporary, temporary.open("wb") as opened:

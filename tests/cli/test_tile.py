@@ -70,6 +70,7 @@ def test_quiet_says_nothing(tmp_path: Path, scene: Path) -> None:
         (["--guard", "5"], 2),
         (["--split", "blocks", "--shares", "70,30"], 2),
         (["--split", "blocks", "--block-size", "0"], 2),
+        (["--split", "blocks", "--block-size", "20", "--guard", "10"], 2),
         (["--min-valid", "1.5"], 2),
         (["--min-labelled", "0.5"], 2),
         (["--labels", "gone.tif"], 3),

@@ -440,11 +440,34 @@ class TestSplits:
         summary = write_chips([str(scene)], tmp_path / "chips", split=split, **options)
         assert summary.doubts == (
             "No labelled pixel is for validation.",
+            "Test has no pixel of 1 wood.",
             "No training pixel is of: 2 lake, 3 road. A model cannot learn that.",
         )
         none = write_raster(tmp_path / "none.tif", np.maximum(codes, 2))
         for_tests = write_chips([str(scene)], tmp_path / "tests", split=none, **options)
         assert for_tests.doubts[0] == "No labelled pixel is for train."
+
+    def test_blocks_that_lack_a_class_are_told_with_advice(
+        self, tmp_path: Path, scene: Path
+    ) -> None:
+        ids = np.ones((40, 56), np.uint8)
+        ids[:20, :14], ids[20:, :14] = 2, 3
+        labels = write_raster(tmp_path / "labels.tif", ids)
+        doubts = [
+            write_chips(
+                [str(scene)],
+                tmp_path / f"chips{seed}",
+                size=16,
+                labels=labels,
+                split="blocks",
+                blocks=SpatialBlocks(20, seed=seed),
+            ).doubts
+            for seed in range(4)
+        ]
+        told = {doubt for some in doubts for doubt in some if "Validation" in doubt}
+        assert told
+        for doubt in told:
+            assert doubt.endswith(": another --split-seed or a smaller --block-size may help.")
 
 
 class TestProvenance:
@@ -557,8 +580,9 @@ class TestErrors:
         self.refuse(tmp_path, InputError, match, [str(radar)], labels=other)
 
     def test_labels_that_are_no_class_ids(self, tmp_path: Path, scene: Path) -> None:
-        fractions = write_raster(tmp_path / "f.tif", np.ones((40, 56), np.float32))
-        self.refuse(tmp_path, InputError, "float32", [str(scene)], labels=fractions)
+        fractions = write_raster(tmp_path / "f.tif", np.full((40, 56), 1.5, np.float32))
+        match = r"f\.tif holds 1\.5 at row 0, column 0 of the scene"
+        self.refuse(tmp_path, InputError, match, [str(scene)], labels=fractions)
         colours = write_raster(tmp_path / "rgb.tif", np.ones((3, 40, 56), np.uint8))
         self.refuse(tmp_path, InputError, "3 bands", [str(scene)], labels=colours)
         wide = np.ones((40, 56), np.int16)
@@ -572,7 +596,20 @@ class TestErrors:
         empty = write_raster(tmp_path / "empty.tif", np.zeros((40, 56), np.uint8), nodata=0)
         match = "labels no valid pixel"
         self.refuse(tmp_path, InputError, match, [str(scene)], labels=empty)
-        self.refuse(tmp_path, InputError, "in a split", [str(scene)], labels=labels, split=empty)
+        match = r"empty\.tif gives no labelled pixel a split"
+        self.refuse(tmp_path, InputError, match, [str(scene)], labels=labels, split=empty)
+        few = {"labels": labels, "split": empty, "drop": DropRules(min_labelled=0.01)}
+        self.refuse(tmp_path, InputError, match, [str(scene)], **few)
+
+    def test_labels_and_splits_of_another_place(
+        self, tmp_path: Path, scene: Path, labels: Path
+    ) -> None:
+        far = GRID * Affine.translation(400, 0)
+        elsewhere = write_raster(tmp_path / "far.tif", np.ones((40, 56), np.uint8), transform=far)
+        match = r"label raster .*far\.tif does not overlap scene\.tif"
+        self.refuse(tmp_path, InputError, match, [str(scene)], labels=elsewhere)
+        match = r"split raster .*far\.tif does not overlap scene\.tif"
+        self.refuse(tmp_path, InputError, match, [str(scene)], labels=labels, split=elsewhere)
 
     def test_nothing_valid(self, tmp_path: Path) -> None:
         scene = write_scene(tmp_path / "nan.tif", np.full((2, 8, 8), np.nan, np.float32))

@@ -78,6 +78,9 @@ class TestFiles:
         expected = np.where(codes > 3, 0, codes)
         np.testing.assert_array_equal(divided(scene, same), expected)
         fine = UTM | {"transform": UTM["transform"] * Affine.scale(1 / 3)}
+        holes = np.where(codes == 4, np.nan, codes.astype(np.float32))
+        floats = write_raster(tmp_path / "floats.tif", holes, **UTM)
+        np.testing.assert_array_equal(divided(scene, floats), expected)
         other = write_raster(tmp_path / "fine.tif", np.kron(codes, np.ones((3, 3), "u1")), **fine)
         np.testing.assert_array_equal(divided(scene, other), expected)
 
@@ -100,6 +103,14 @@ class TestFiles:
             divided(scene, path, "part")
         with pytest.raises(InputError, match=r"gone\.tif does not exist"):
             divided(scene, tmp_path / "gone.tif")
+        with pytest.raises(UsageError, match="did you mean blocks"):
+            divided(scene, "block")
+        far = polygons(tmp_path / "far.gpkg", [(9000, 0, 60)], split=["train"])
+        with pytest.raises(InputError, match=r"far\.gpkg do not overlap s_vv\.tif"):
+            divided(scene, far)
+        halves = write_raster(tmp_path / "f.tif", np.full((HEIGHT, WIDTH), 0.5, "f4"), **UTM)
+        with pytest.raises(InputError, match=r"split raster .*f\.tif holds 0\.5 at row 0"):
+            divided(scene, halves)
         with pytest.raises(UsageError, match="--split-attribute is for polygons"):
             divided(scene, "blocks", "part")
 
@@ -166,6 +177,8 @@ class TestBlocks:
         [
             ({"size": 0}, "--block-size is 0"),
             ({"size": 9, "guard": -1}, "--guard is -1"),
+            ({"size": 96, "guard": 200}, "--guard 200 leaves nothing of blocks of 96 pixels"),
+            ({"size": 10, "guard": 5}, "--guard 5 leaves nothing"),
             ({"size": 9, "shares": (0, 0, 0)}, "--shares is 0,0,0"),
             ({"size": 9, "shares": (70, -1, 30)}, "--shares is 70,-1,30"),
             ({"size": 9, "seed": -1}, "--split-seed is -1"),

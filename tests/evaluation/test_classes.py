@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from sarseg.classes import LandCoverClass, unnamed_class
@@ -48,7 +49,19 @@ def test_ids_do_not_count_where_names_show_that_they_mean_other_things() -> None
     legend = shared_legend(mapped, reference)
     assert [entry.name for entry in legend.classes] == ["water", "road", "field", "moor"]
     assert legend.of_reference[2] == 3
-    assert any("does not know 2 moor" in note for note in legend.notes)
+    warnings, notes = legend.told(np.array([4, 0, 2, 6]))
+    assert warnings == ()
+    assert any("does not know 2 moor" in note for note in notes)
+
+
+def test_a_reference_that_the_map_hardly_knows_is_a_warning_with_a_cure() -> None:
+    mapped = [*named(water=1), *named(**{"built-up": 2})]
+    legend = shared_legend(mapped, [*named(water=1), *named(built=3)])
+    (warning,), notes = legend.told(np.array([4, 0, 5]))
+    assert "does not know 3 built" in warning
+    assert "--classes" in warning
+    assert "{2: {name: built-up, from: [" in warning
+    assert notes == legend.notes == ()
 
 
 def test_a_class_that_has_its_partner_takes_no_other() -> None:

@@ -75,7 +75,10 @@ def test_only_the_part_counts(tmp_path: Path, landcover: Path, labels: Path) -> 
 
 def test_a_part_without_labels(tmp_path: Path, landcover: Path, labels: Path) -> None:
     split = write_map(tmp_path / "split.tif", np.ones((90, 70), np.uint8), **UTM)
-    with pytest.raises(InputError, match="in its test part"):
+    with pytest.raises(InputError, match=r"in its test part, .* there are some in: train\."):
+        judged(landcover, labels, part_of(split, "test"))
+    split = write_map(tmp_path / "none.tif", np.zeros((90, 70), np.uint8), **UTM)
+    with pytest.raises(InputError, match=r"none\.tif gives no labelled pixel a split"):
         judged(landcover, labels, part_of(split, "test"))
 
 
@@ -83,7 +86,7 @@ def test_labels_elsewhere(tmp_path: Path, landcover: Path) -> None:
     far = UTM["transform"] * rasterio.Affine.translation(5000, 0)  # type: ignore[operator]
     place = {"crs": UTM["crs"], "transform": far}
     labels = write_map(tmp_path / "labels.tif", blocky(90, 70), **place)
-    with pytest.raises(InputError, match=r"labels\.tif"):
+    with pytest.raises(InputError, match=r"labels\.tif does not overlap map\.tif"):
         judged(landcover, labels)
 
 
@@ -109,6 +112,10 @@ def test_classes_that_the_map_does_not_know_are_errors(tmp_path: Path, landcover
     assert found.classes[-1].recall == 0
     assert found.pixels == reference.size
     assert any("class 9" in note for note in outcome.evaluation.notes)
+    reference[40:45] = 9
+    mostly = write_map(tmp_path / "mostly.tif", reference, **UTM)
+    (warning,) = judged(landcover, mostly).evaluation.warnings
+    assert "class 9" in warning
 
 
 def test_classes_that_do_not_match_at_all(tmp_path: Path, landcover: Path) -> None:

@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 from rasterio.io import MemoryFile
 
+from sarseg.cli.evaluate_text import _hectares as hectares_text
 from sarseg.errors import OutputError
 from sarseg.evaluation.judging import Judging, Outcome, evaluate_map
+from sarseg.evaluation.page.builder import _estimated_hectares as hectares_of_page
 from sarseg.evaluation.page.builder import page, write_page
 from sarseg.evaluation.page.pictures import LONGEST, Picture, Reduced, scene_picture
 from sarseg.evaluation.reference import ReferenceFiles
+from sarseg.evaluation.result import Estimate
 from sarseg.scenes.reader import Scene
 from tests.rasters import hidden_files, speckle, write_raster
 
@@ -97,6 +100,26 @@ def test_it_shows_figures_matrix_and_charts(outcome: Outcome) -> None:
     assert len(found.all("svg")) == 2
     assert len(found.all("circle")) == len(accuracy.reliability.bins)
     assert [image["alt"] for image in found.all("img")] == ["Reference", "Map", "Errors"]
+
+
+@pytest.mark.parametrize(
+    ("value", "margin", "shown"),
+    [
+        (1234.567, 12.3, "1,235±12"),
+        (41.26, 0.534, "41.26±0.53"),
+        (0.5, 1.25, "0.5±1.2"),
+        (7.5, 0.0, "7.50±0.00"),
+        (123.4, None, "123"),
+        (None, None, "-"),
+    ],
+)
+def test_areas_and_margins_have_the_same_decimals(
+    value: float | None, margin: float | None, shown: str
+) -> None:
+    estimate = Estimate(value=value, margin=margin)
+    assert hectares_text(estimate) == shown
+    of_page = hectares_of_page(estimate).replace("\N{NARROW NO-BREAK SPACE}", ",")
+    assert of_page == shown.replace("±", " ± ").replace("-", "–")
 
 
 def decoded(picture: Picture) -> np.ndarray:

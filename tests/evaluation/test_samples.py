@@ -103,6 +103,7 @@ def test_samples_without_a_pixel_are_left_out_and_told(tmp_path: Path) -> None:
     assert "1 samples lie on no pixel" in notes
     assert "1 samples lie where the map has no class" in notes
     assert "shows water" in notes  # one sample tells no spread
+    assert "field: 2 samples; its figures say little." in notes
     assert evaluation.areas.classes[0].users_accuracy.margin is None
 
 

@@ -128,6 +128,47 @@ class TestRasters:
         found = labelled(scene, write_raster(tmp_path / "l.tif", ids, **fine))
         np.testing.assert_array_equal(found, IDS)
 
+    @pytest.mark.parametrize("kind", [np.float32, np.float64])
+    @pytest.mark.parametrize("nodata", [None, np.nan, -3.4028234663852886e38])
+    @pytest.mark.parametrize("scale", [1, 0.5])
+    def test_whole_numbers_may_be_stored_as_floats(
+        self, tmp_path: Path, kind: type, nodata: float | None, scale: float
+    ) -> None:
+        scene = scene_file(tmp_path, **UTM)
+        values = IDS.astype(kind)
+        values[:10] = np.nan if nodata is None else nodata
+        values[10:20] = np.nan
+        values = np.kron(values, np.ones((int(1 / scale),) * 2, kind))
+        place = UTM | {"transform": UTM["transform"] * Affine.scale(scale)}
+        labels = write_raster(tmp_path / "l.tif", values, nodata=nodata, **place)
+        expected = IDS.copy()
+        expected[:20] = 255
+        np.testing.assert_array_equal(labelled(scene, labels), expected)
+        table_of_one = table(tmp_path, "7: {name: one, from: [1]}")
+        found = labelled(scene, labels, classes=table_of_one, ignore=[0, 2, 3])
+        np.testing.assert_array_equal(found, np.where(expected == 1, 7, 255))
+
+    @pytest.mark.parametrize("value", [1.5, np.inf, -3.4e38])
+    def test_others_are_refused_with_their_place(self, tmp_path: Path, value: float) -> None:
+        scene = scene_file(tmp_path, **UTM)
+        values = IDS.astype(np.float32)
+        values[30, 40] = value
+        labels = write_raster(tmp_path / "l.tif", values, **UTM)
+        with pytest.raises(InputError) as caught:
+            labelled(scene, labels)
+        assert f"l.tif holds {value:g} at row 30, column 40 of the scene" in str(caught.value)
+
+    def test_elsewhere_are_refused(self, tmp_path: Path) -> None:
+        scene = scene_file(tmp_path, **UTM)
+        for cols, rows in ((WIDTH + 9, 0), (0, -HEIGHT - 9)):
+            moved = UTM | {"transform": UTM["transform"] * Affine.translation(cols, rows)}
+            labels = write_raster(tmp_path / "l.tif", IDS, **moved)
+            with pytest.raises(InputError, match=r"l\.tif does not overlap s_vv\.tif"):
+                labelled(scene, labels)
+        corner = UTM | {"transform": UTM["transform"] * Affine.translation(WIDTH - 1, HEIGHT - 1)}
+        labels = write_raster(tmp_path / "l.tif", np.ones((HEIGHT + 1, WIDTH), "u1"), **corner)
+        assert (labelled(scene, labels) == 1).sum() == 1
+
     def test_across_the_date_line(self, tmp_path: Path) -> None:
         grid = {"crs": "EPSG:4326", "transform": from_origin(179.9, 10, 0.001, 0.001)}
         scene = scene_file(tmp_path, **grid)
@@ -212,6 +253,9 @@ class TestTables:
             ("1: {name: a, from: [yes]}\n", "True under `from`"),
             ("1: {name: a, from: {b: c}}\n", "under `from`"),
             ("1: {from: [10]}\n", "unusable entry 1"),
+            ("1: water\n2: sea\n1: town\n", r"1 stands there twice \(line 3, column 1\)\.$"),
+            ("1: {name: a, from: [10}\n", r"\(line 1, column \d+\)\.$"),
+            ("1: water\n4: Water\n", "calls both 1 and 4 Water"),
         ],
     )
     def test_that_make_no_sense_are_refused(self, tmp_path: Path, text: str, told: str) -> None:
@@ -228,6 +272,12 @@ class TestTables:
 
 
 class TestPolygons:
+    def test_elsewhere_are_refused(self, tmp_path: Path) -> None:
+        scene = scene_file(tmp_path, **UTM)
+        labels = polygons(tmp_path / "p.gpkg", [square(10 * WIDTH, 0, 5)], class_id=[1])
+        with pytest.raises(InputError, match=r"p\.gpkg do not overlap s_vv\.tif"):
+            labelled(scene, labels)
+
     @pytest.mark.parametrize("place", PLACES)
     @pytest.mark.parametrize("suffix", ["gpkg", "geojson"])
     def test_of_a_map_give_the_map_back(self, tmp_path: Path, place: str, suffix: str) -> None:

@@ -1,5 +1,6 @@
 """Dividing the pixels of a scene: by a raster, by polygons, by blocks; never at random by pixel."""
 
+from difflib import get_close_matches
 from pathlib import Path
 
 from sarseg.datasets.splits.base import PARTS, Splits
@@ -32,7 +33,7 @@ def open_splits(split: str, scene: Grid, *, attribute: str | None, blocks: Spati
             f"--split-attribute is for polygons, and --split is {split}: leave it out."
         )
     if split == BLOCKS:
-        if blocks is None:
-            raise UsageError(f"--split {BLOCKS} needs to know how large a block is: --block-size.")
         return BlockSplits(blocks, scene)
+    if not path.exists() and get_close_matches(split.casefold(), [BLOCKS]):
+        raise UsageError(f"--split is {split}, and there is no such file: did you mean {BLOCKS}?")
     return SplitRaster(path, scene)

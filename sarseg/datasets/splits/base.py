@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Self
 
 import numpy as np
@@ -21,10 +22,14 @@ class Splits(ABC):
     """The split of each pixel of a scene, read by windows; a context manager.
 
     ``description`` says how pixels were divided; ``intended`` are the splits that are to have some.
+    ``leaves_nothing`` is the sentence for a scene none of whose labelled pixels is in a split;
+    ``remedy`` says what may help where a split lacks a class, if anything does.
     """
 
     description: str
+    leaves_nothing: str
     intended: tuple[Split, ...] = PARTS
+    remedy: str = ""
 
     @abstractmethod
     def read(self, window: Window) -> dict[Split, NDArray[np.bool_]]:
@@ -41,6 +46,14 @@ class Splits(ABC):
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+
+def file_leaves_nothing(path: Path) -> str:
+    """``leaves_nothing`` of a file."""
+    return (
+        f"{path} gives no labelled pixel a split (1, 2 or 3): check that it covers this place and "
+        "what its numbers are."
+    )
 
 
 def by_code(codes: NDArray[np.integer]) -> dict[Split, NDArray[np.bool_]]:

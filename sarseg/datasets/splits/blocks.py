@@ -38,6 +38,11 @@ class SpatialBlocks:
             raise UsageError(f"--block-size is {self.size}; a block has at least one pixel a side.")
         if self.guard < 0:
             raise UsageError(f"--guard is {self.guard}; a distance is at least 0 pixels.")
+        if 2 * self.guard >= self.size:
+            raise UsageError(
+                f"--guard {self.guard} leaves nothing of blocks of {self.size} pixels; it must be "
+                "less than half a block. Give a smaller one, or a larger --block-size."
+            )
         if self.seed < 0:
             raise UsageError(f"--split-seed is {self.seed}; give a whole number from 0.")
         if min(self.shares) < 0 or not 0 < sum(self.shares) < float("inf"):
@@ -67,6 +72,11 @@ class BlockSplits(Splits):
 
     def __init__(self, blocks: SpatialBlocks, grid: Grid) -> None:
         self.description = blocks.description
+        self.leaves_nothing = (
+            f"--guard {blocks.guard} leaves no labelled pixel of blocks of {blocks.size} pixels: "
+            "give a smaller one, or a larger --block-size."
+        )
+        self.remedy = "another --split-seed or a smaller --block-size may help"
         self.intended = tuple(
             split for split, share in zip(PARTS, blocks.shares, strict=True) if share > 0
         )

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sarseg.datasets.sample import Split
-from sarseg.datasets.splits.base import SPLIT_CODES, Splits, by_code
+from sarseg.datasets.splits.base import SPLIT_CODES, Splits, by_code, file_leaves_nothing
 from sarseg.errors import InputError
 from sarseg.scenes.grid import Grid
 from sarseg.scenes.rasterising import RasterisedShapes
@@ -25,7 +25,8 @@ class SplitPolygons(Splits):
 
     ``attribute`` is 1 or train, 2 or validation, 3 or test; 0 or null, as outside, is no split.
 
-    Raises InputError where the file cannot be used, or the attribute says something else.
+    Raises InputError where the file cannot be used or lies elsewhere, or the attribute says
+    something else.
     """
 
     def __init__(self, path: Path, grid: Grid, attribute: str | None) -> None:
@@ -33,6 +34,11 @@ class SplitPolygons(Splits):
         found = read_attributed_shapes(
             path, grid.georeference, grid.name, attribute, "--split-attribute"
         )
+        if not found.values:
+            raise InputError(
+                f"The split polygons {path} do not overlap {grid.name}; check which place, and "
+                "which CRS, they are for."
+            )
         words = [str(_NONE) if value is None else value.lower() for value in found.values]
         if unknown := sorted(set(words) - _CODES.keys()):
             raise InputError(
@@ -43,6 +49,7 @@ class SplitPolygons(Splits):
         codes = np.array([_CODES[word] for word in words], np.uint8)
         self._image = RasterisedShapes(found.shapes, codes, _NONE)
         self.description = f"pixels as the polygons of {path.name} divide them, by {attribute!r}"
+        self.leaves_nothing = file_leaves_nothing(path)
 
     def read(self, window: Window) -> dict[Split, NDArray[np.bool_]]:
         """See ``Splits``."""

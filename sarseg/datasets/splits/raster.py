@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sarseg.datasets.sample import Split
-from sarseg.datasets.splits.base import Splits, by_code
+from sarseg.datasets.splits.base import Splits, by_code, file_leaves_nothing
 from sarseg.scenes.grid import Grid
 from sarseg.scenes.placed_raster import PlacedRaster
 from sarseg.scenes.window import Window
@@ -21,6 +21,7 @@ class SplitRaster(Splits):
     def __init__(self, path: Path, grid: Grid) -> None:
         self._raster = PlacedRaster(path, grid, "split raster")
         self.description = f"pixels as the raster {path.name} divides them"
+        self.leaves_nothing = file_leaves_nothing(path)
 
     def read(self, window: Window) -> dict[Split, NDArray[np.bool_]]:
         """See ``Splits``."""

@@ -7,7 +7,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from sarseg.evaluation.page.pictures import Picture
-from sarseg.evaluation.result import Accuracy, Evaluation
+from sarseg.evaluation.result import Accuracy, Estimate, Evaluation
 from sarseg.scenes.output import replacing
 
 _DASH = "–"
@@ -29,7 +29,7 @@ def page(evaluation: Evaluation, pictures: Sequence[Picture]) -> str:
         lstrip_blocks=True,
     )
     shown_as = {"share": _share, "percent": _percent, "number": _number, "hectares": _hectares}
-    environment.filters.update(shown_as, colour=_colour)
+    environment.filters.update(shown_as, colour=_colour, estimated=_estimated_hectares)
     environment.globals.update(shown_as)  # macros take them as arguments
     accuracy = evaluation.accuracy
     return environment.get_template("report.html.j2").render(
@@ -78,6 +78,14 @@ def _hectares(value: float | None) -> str:
     if value is None:
         return _DASH
     return _number(round(value)) if abs(value) >= 10 else f"{value:.2f}"
+
+
+def _estimated_hectares(estimate: Estimate) -> str:
+    if estimate.value is None:
+        return _DASH
+    figures = [estimate.value] if estimate.margin is None else [estimate.value, estimate.margin]
+    shown = [f"{figure:,.{estimate.decimals}f}" for figure in figures]
+    return " ± ".join(shown).replace(",", "\N{NARROW NO-BREAK SPACE}")
 
 
 def _colour(rgb: Sequence[int]) -> str:

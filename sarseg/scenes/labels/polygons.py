@@ -26,7 +26,7 @@ class LabelPolygons(Labels):
     name. Names are those of ``table``; without one they are numbered from 1 in sorted order.
     Unlabelled are pixels outside, in polygons without a value, and those of a value in ``ignore``.
 
-    Raises InputError where the file cannot be used, or a value is no class.
+    Raises InputError where the file cannot be used or lies elsewhere, or a value is no class.
     """
 
     def __init__(
@@ -44,11 +44,16 @@ class LabelPolygons(Labels):
         found = read_attributed_shapes(
             path, grid.georeference, grid.name, self._attribute, "--label-attribute"
         )
+        if not found.values:
+            raise InputError(
+                f"The label polygons {path} do not overlap {grid.name}; check which place, and "
+                "which CRS, they are for."
+            )
         labelled = sorted({value for value in found.values if value} - self._unlabelled)
         self.named, class_ids = self._classes(labelled, table)
         codes = [class_ids.get(value or "", NODATA) for value in found.values]
         self._image = RasterisedShapes(found.shapes, np.array(codes, np.uint8), NODATA)
-        if len(found.values) and not len(self._image):
+        if not len(self._image):
             raise InputError(
                 f"The vector file {path} holds no polygon on {grid.name}, only points or lines; "
                 "labels need polygons."

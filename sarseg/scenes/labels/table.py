@@ -1,7 +1,7 @@
 """Names, colours and source values of classes, from a YAML file."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from sarseg.classes import MAX_CLASS_ID, LandCoverClass, unnamed_class
 from sarseg.errors import InputError
+from sarseg.yaml_text import load_yaml, yaml_fault
 
 _HEX_COLOUR = re.compile(r"#([0-9a-f]{2})([0-9a-f]{2})([0-9a-f]{2})", re.IGNORECASE)
 
@@ -40,19 +41,19 @@ def read_class_table(path: Path) -> ClassTable:
 
     It maps ids to names (``3: water``) or to a name, a colour and source values (``3: {name: water,
     colour: "#0000ff", from: [80, 210]}``; the colour may be ``[0, 0, 255]``, the source value a
-    single one). Raises InputError where it is anything else, or two classes have a source value in
-    common.
+    single one). Raises InputError where it is anything else, or two classes have an id, a name
+    (letter case aside) or a source value in common.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = load_yaml(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"The class file {path} cannot be read: {error.strerror}.") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
+        reason = yaml_fault(error)
         raise InputError(f"The class file {path} is not valid YAML: {reason}.") from error
     if not isinstance(content, dict) or not content:
         raise InputError(f"The class file {path} must map class ids to names, as in 3: water.")
-    classes = []
+    classes: list[LandCoverClass] = []
     sources: dict[str, int] = {}
     for class_id, entry in content.items():
         fields = dict(entry) if isinstance(entry, dict) else {"name": entry}
@@ -64,12 +65,23 @@ def read_class_table(path: Path) -> ClassTable:
                     f"The class file {path} lists the value {value} under `from` of both "
                     f"{sources[value]} and {class_id}; leave it to one of them."
                 )
+    _check_names(path, classes)
     return ClassTable(path, tuple(classes), sources)
 
 
 def read_class_names(path: Path) -> tuple[LandCoverClass, ...]:
     """The classes of a YAML file; see ``read_class_table``."""
     return read_class_table(path).classes
+
+
+def _check_names(path: Path, classes: Sequence[LandCoverClass]) -> None:
+    ids: dict[str, int] = {}
+    for entry in classes:
+        if (other := ids.setdefault(entry.name.casefold(), entry.id)) != entry.id:
+            raise InputError(
+                f"The class file {path} calls both {other} and {entry.id} {entry.name}. Give them "
+                "two names, or make them one class, with the label values of both under `from`."
+            )
 
 
 def _source_values(path: Path, class_id: Any, given: Any) -> list[str]:
