@@ -17,11 +17,21 @@ def real_data() -> Path:
     return Path(folder)
 
 
+_UNLIMITED = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Iterator[None]:
+    """Lift ``file_size_limit`` as the test ends: pytest itself may be writing to a file."""
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, _UNLIMITED)
+
+
 @pytest.fixture
 def file_size_limit() -> Iterator[Any]:
     """Files that grow beyond a size fail, as on a full disk."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, _UNLIMITED[1]))
     signal.signal(signal.SIGXFSZ, handler)

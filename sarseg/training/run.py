@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from lightning import Callback, Trainer, seed_everything
@@ -17,7 +18,7 @@ from sarseg.model.bands import BandInputs, exact_inputs
 from sarseg.model.card import ModelCard
 from sarseg.model.device import choose_device
 from sarseg.model.file import save_model
-from sarseg.model.parameters import ParameterCount, parameters_of
+from sarseg.model.parameters import parameters_of
 from sarseg.model.segmenter import Segmenter
 from sarseg.sam.architecture import architecture
 from sarseg.training.callbacks import (
@@ -48,13 +49,12 @@ Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class TrainingSummary:
-    """What a training run did; ``metrics`` are those of the validation split, empty without one.
+class RunSummary:
+    """What a run is: its model, its data, its size.
 
     ``peak_memory`` is in bytes: of tensors on a GPU, else of the process.
     """
 
-    output: Path
     method: str
     decoder: str
     backbone: str
@@ -63,27 +63,25 @@ class TrainingSummary:
     class_pixels: dict[str, int]
     chips: dict[str, int]
     steps: int
+    peak_memory: int
+
+
+@dataclass(frozen=True)
+class TrainingSummary(RunSummary):
+    """What a run did; ``metrics`` are those of the validation split, empty without one."""
+
+    output: Path
     best_epoch: int
     metrics: dict[str, float]
     temperature: float
-    peak_memory: int
     seconds: float
 
 
 @dataclass(frozen=True)
-class DryRunSummary:
+class DryRunSummary(RunSummary):
     """What a run would do, from one step of it; ``step_seconds`` includes reading its chips."""
 
-    method: str
-    decoder: str
-    backbone: str
-    parameters: int
-    trainable_parameters: int
-    class_pixels: dict[str, int]
-    chips: dict[str, int]
-    steps: int
     loss: float
-    peak_memory: int
     step_seconds: float
 
 
@@ -111,9 +109,19 @@ class _Parts:
     def chips(self) -> dict[str, int]:
         return {str(split): len(refs) for split, refs in self.plan.source.splits.items()}
 
-    @property
-    def parameters(self) -> ParameterCount:
-        return parameters_of(self.segmenter)
+    def summary(self, settings: TrainSettings) -> dict[str, Any]:
+        """The fields of a ``RunSummary`` but the steps."""
+        parameters = parameters_of(self.segmenter)
+        return {
+            "method": settings.method,
+            "decoder": settings.decoder,
+            "backbone": settings.backbone,
+            "parameters": parameters.total,
+            "trainable_parameters": parameters.trainable,
+            "class_pixels": self.class_pixels,
+            "chips": self.chips,
+            "peak_memory": peak_memory(torch.device(self.device)),
+        }
 
 
 def train(
@@ -188,19 +196,12 @@ def train(
     save_model(output, parts.segmenter, _card(settings, parts, metrics, temperature))
     folder.state.remove()
     return TrainingSummary(
-        output=output,
-        method=settings.method,
-        decoder=settings.decoder,
-        backbone=settings.backbone,
-        parameters=parts.parameters.total,
-        trainable_parameters=parts.parameters.trainable,
-        class_pixels=parts.class_pixels,
-        chips=parts.chips,
+        **parts.summary(settings),
         steps=parts.task.steps,
+        output=output,
         best_epoch=keep_best.epoch,
         metrics=metrics,
         temperature=temperature,
-        peak_memory=peak_memory(torch.device(parts.device)),
         seconds=time.monotonic() - started,
     )
 
@@ -218,16 +219,9 @@ def dry_run(
         _fit(trainer, parts)
         seconds = time.monotonic() - started
     return DryRunSummary(
-        method=settings.method,
-        decoder=settings.decoder,
-        backbone=settings.backbone,
-        parameters=parts.parameters.total,
-        trainable_parameters=parts.parameters.trainable,
-        class_pixels=parts.class_pixels,
-        chips=parts.chips,
+        **parts.summary(settings),
         steps=parts.steps,
         loss=float(trainer.callback_metrics["train_loss"]),
-        peak_memory=peak_memory(torch.device(parts.device)),
         step_seconds=seconds,
     )
 
@@ -348,7 +342,7 @@ def _fit(trainer: Trainer, parts: _Parts) -> None:
             "--gradient-checkpointing."
         ) from error
     except RuntimeError as error:
-        if not str(error).startswith("DataLoader worker"):
+        if not _from_a_worker(error):
             raise
         raise UsageError(
             "A process that prepares chips was ended from outside, most likely for want of memory: "
@@ -362,6 +356,13 @@ def _fit(trainer: Trainer, parts: _Parts) -> None:
             f"The logs cannot be written after {parts.task.steps} of {parts.steps} steps: {error}. "
             "Make room; the same command with --resume goes on from the last state that was saved."
         ) from error
+
+
+def _from_a_worker(error: BaseException) -> bool:
+    """Whether it began with the end of a process that prepares chips; what it broke comes after."""
+    if str(error).startswith("DataLoader worker"):
+        return True
+    return error.__context__ is not None and _from_a_worker(error.__context__)
 
 
 def _card(

@@ -71,8 +71,10 @@ class StateFile:
         with replacing(self.path) as temporary, temporary.open("wb") as opened:
             try:
                 torch.save({"identity": self.identity, "state": state}, opened)
-            except RuntimeError as error:  # what torch makes of a full disk's OSError
+            except RuntimeError as error:  # what torch makes of whatever comes between
                 reason = error.__context__ or error
+                if isinstance(reason, KeyboardInterrupt):
+                    raise reason from error
                 raise OutputError(f"{self.path} could not be written: {reason}.") from error
 
     def remove(self) -> None:

@@ -113,7 +113,8 @@ def test_parts_of_a_split(data: Path, sarseg: Sarseg, part: str | None, columns:
 
 def test_the_scene_it_was_trained_on(data: Path, tmp_path: Path, sarseg: Sarseg) -> None:
     record = {"name": "polder", "files": ["x/scene.tif"], "height": HEIGHT, "width": WIDTH}
-    model = model_with(tmp_path, scenes=[record])
+    division = "pixels as the raster split.tif divides them"
+    model = model_with(tmp_path, scenes=[record], division=division)
     command = ["evaluate", model, data / "scene.tif", "--labels", data / "truth.tif"]
     warned = sarseg(*command, "--json")
     assert "warning: The model was trained on the scene 'scene.tif'" in flat(warned.stderr)

@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from sarseg.errors import OutputError, UsageError
+from sarseg.model.backbone import backbone_file
 from sarseg.training.run import train
 from sarseg.training.settings import TrainSettings
 from tests.training.chips import two_band_chips
@@ -136,6 +137,16 @@ def test_only_the_same_run_goes_on(chips: Path, stopped: Path) -> None:
     other = TrainSettings(dataset=str(chips), learning_rate=1e-3)
     with pytest.raises(UsageError, match=r"begun with learning_rate 0\.0002, and this one has"):
         train(other, stopped, overwrite=False, resume=True)
+
+
+def test_another_backbone_is_another_run(chips: Path, stopped: Path) -> None:
+    weights = stopped.with_name("other.safetensors")
+    content = bytearray(backbone_file("vit_t", None).read_bytes())
+    content[-1] ^= 1  # the last bit of a weight
+    weights.write_bytes(content)
+    same = TrainSettings(dataset=str(chips), backbone_weights=weights)
+    with pytest.raises(UsageError, match="begun with backbone_weights"):
+        train(same, stopped, overwrite=False, resume=True)
 
 
 def test_nothing_to_resume(chips: Path, tmp_path: Path) -> None:

@@ -199,3 +199,18 @@ def assert_equal_models(one: Path, other: Path) -> None:
     some, others = load_file(one), load_file(other)
     assert some.keys() == others.keys()
     assert all(torch.equal(some[name], others[name]) for name in some)
+
+
+def test_an_interruption_while_the_state_is_saved_is_one(tmp_path: Path) -> None:
+    """Not an error of the disk, after which training would go on."""
+
+    class Interrupting:
+        def __reduce__(self) -> object:
+            raise KeyboardInterrupt
+
+    file = StateFile(tmp_path / "m.run", {})
+    weights = torch.zeros(1000)
+    with pytest.raises(KeyboardInterrupt):
+        file.write({"weights": weights, "more": Interrupting()})
+    assert not hidden_files(tmp_path / "m.run")
+    assert not file.path.exists()

@@ -16,9 +16,8 @@ import torch
 from safetensors.torch import load_file
 
 from sarseg.datasets.manifest import read_manifest
-from sarseg.errors import DatasetError, ModelError, UsageError
+from sarseg.errors import DatasetError, ModelError
 from sarseg.model.backbone import backbone_file
-from sarseg.model.checkpoints import file_sha256
 from sarseg.training.run import dry_run, train
 from sarseg.training.settings import TrainSettings
 from tests.training.chips import two_band_chips
@@ -120,26 +119,6 @@ def test_a_scheduler_stops_all_processes_in_time(chips: Path, tmp_path: Path) ->
     assert run.process.returncode != 0
     assert "interrupted" in said
     assert run.state.exists()
-
-
-def test_another_backbone_is_another_run(chips: Path, tmp_path: Path) -> None:
-    output = tmp_path / "model.safetensors"
-
-    def break_off(done: int, total: int, note: str) -> None:
-        if done > 3:
-            raise MemoryError
-
-    with pytest.raises(MemoryError):
-        train(TrainSettings(dataset=str(chips)), output, overwrite=False, progress=break_off)
-    weights = tmp_path / "other.safetensors"
-    shutil.copyfile(backbone_file("vit_t", None), weights)
-    same = TrainSettings(dataset=str(chips), backbone_weights=weights, epochs=20)
-    content = bytearray(weights.read_bytes())
-    content[-1] ^= 1  # the last bit of a weight
-    weights.write_bytes(content)
-    assert file_sha256(weights) != file_sha256(backbone_file("vit_t", None))
-    with pytest.raises(UsageError, match="begun with backbone_weights"):
-        train(same, output, overwrite=False, resume=True)
 
 
 def test_a_loss_that_is_no_number_ends_the_run(chips: Path, tmp_path: Path) -> None:
