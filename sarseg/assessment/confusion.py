@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,26 +33,6 @@ class Scores:
     def f1(self) -> tuple[float, ...]:
         """Harmonic mean of precision and recall: of pixels, the same figure as Dice."""
         return self.dice
-
-
-class ClassScores(TypedDict):
-    """Figures of one class; None where a figure is not defined."""
-
-    name: str
-    iou: float | None
-    precision: float | None
-    recall: float | None
-    f1: float | None
-
-
-class ScoreTable(TypedDict):
-    """All figures of a map, ready for JSON; None where a figure is not defined."""
-
-    miou: float | None
-    fwiou: float | None
-    oa: float | None
-    kappa: float | None
-    classes: list[ClassScores]
 
 
 def confusion_matrix(
@@ -118,34 +97,9 @@ def scores_by_name(result: Scores, names: Sequence[str]) -> dict[str, float]:
     return {"mIoU": round(result.miou, 4), "OA": round(result.oa, 4), **by_class}
 
 
-def score_table(result: Scores, names: Sequence[str]) -> ScoreTable:
-    """All figures, not rounded, with the classes in the order of ``names``."""
-    columns = zip(names, result.iou, result.precision, result.recall, result.f1, strict=True)
-    return ScoreTable(
-        miou=_defined(result.miou),
-        fwiou=_defined(result.fwiou),
-        oa=_defined(result.oa),
-        kappa=_defined(result.kappa),
-        classes=[
-            ClassScores(
-                name=name,
-                iou=_defined(iou),
-                precision=_defined(precision),
-                recall=_defined(recall),
-                f1=_defined(f1),
-            )
-            for name, iou, precision, recall, f1 in columns
-        ],
-    )
-
-
 def _ratio(
     part: NDArray[np.floating], whole: NDArray[np.floating], defined: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
     ratio = np.full(len(part), np.nan)
     np.divide(part, whole, out=ratio, where=defined)
     return ratio
-
-
-def _defined(figure: float) -> float | None:
-    return None if math.isnan(figure) else figure
