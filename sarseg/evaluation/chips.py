@@ -22,7 +22,7 @@ from sarseg.filters.chain import NO_FILTERS, Filters
 from sarseg.model.bands import select_bands
 from sarseg.model.card import ModelCard
 from sarseg.model.file import LoadedModel
-from sarseg.prediction.mapping import class_ids
+from sarseg.prediction.mapping import class_ids, class_probabilities
 from sarseg.training.data import PreparedChips
 from sarseg.training.objectives import objective
 
@@ -142,14 +142,12 @@ def _predicted(
     asked = objective(decoder(card.decoder, card.decoder_settings), weights).to(model.device)
     try:
         logits = asked.logits(model.segmenter, bands.to(model.device), labels.to(model.device))
-        probabilities = (logits.float() / card.temperature).softmax(dim=1)
+        probabilities = class_probabilities(logits, card)
     except torch.OutOfMemoryError as error:
         raise UsageError(
             f"{len(bands)} chips at once do not fit the memory of {model.device}: choose a smaller "
             "--batch-size."
         ) from error
-    if not torch.isfinite(probabilities).all():
-        raise ModelError("The model answers with values that are no numbers: it cannot be used.")
     confidence, channels = probabilities.max(dim=1)
     percent = (confidence * 100).round().to(torch.uint8)
     return channels.to(torch.uint8).cpu().numpy(), percent.cpu().numpy()

@@ -13,6 +13,7 @@ import numpy as np
 import rasterio
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from sarseg.classes import NODATA, LandCoverClass
 from sarseg.errors import InputError, ModelError, UsageError
@@ -192,12 +193,21 @@ def _probabilities(tiles: Sequence[_Tile], model: LoadedModel) -> NDArray[np.flo
     prompts = [of_one.to(model.device, torch.float) for of_one in boxes]
     try:
         logits = model.segmenter(bands, prompts) if prompts else model.segmenter(bands)
-        probabilities = (logits.float() / model.card.temperature).softmax(dim=1)
+        probabilities = class_probabilities(logits, model.card)
     except torch.OutOfMemoryError as error:
         raise UsageError(
             f"{len(tiles)} tiles at once do not fit the memory of {model.device}: "
             "choose a smaller --batch-size."
         ) from error
+    return np.asarray(probabilities.cpu().numpy(), np.float32)
+
+
+def class_probabilities(logits: Tensor, card: ModelCard) -> Tensor:
+    """Probabilities (B, K, S, S) float32 from a model's logits, at its temperature.
+
+    Raises ModelError where they are no numbers.
+    """
+    probabilities = (logits.float() / card.temperature).softmax(dim=1)
     if not torch.isfinite(probabilities).all():
         raise ModelError("The model answers with values that are no numbers: it cannot be used.")
-    return np.asarray(probabilities.cpu().numpy(), np.float32)
+    return probabilities

@@ -198,8 +198,8 @@ class ObeySignals(Callback):
     def __init__(self) -> None:
         self._handlers = {number: signal.getsignal(number) for number in STOPPING}
 
-    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Put back what handled them before Lightning's handlers."""
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Put back what handled them before Lightning's handlers, which are in force by now."""
         if threading.current_thread() is threading.main_thread():  # others may not
             for number, handler in self._handlers.items():
                 signal.signal(number, handler)

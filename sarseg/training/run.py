@@ -86,6 +86,14 @@ class DryRunSummary(RunSummary):
 
 
 @dataclass(frozen=True)
+class _Backbone:
+    """The file of the backbone's weights, and its SHA-256, which takes seconds for a large one."""
+
+    weights: Path
+    sha256: str
+
+
+@dataclass(frozen=True)
 class _Parts:
     """What is put together for a run."""
 
@@ -95,7 +103,7 @@ class _Parts:
     precision: str
     segmenter: Segmenter
     inputs: BandInputs
-    weights_sha256: str
+    backbone: _Backbone
     task: SegmentationTask
     loading: ChipLoading
     steps: int
@@ -147,15 +155,16 @@ def train(
     team = processes(settings.devices)
     check_place(output, settings, overwrite=overwrite)
     planned = _planned(settings, team, warn)
+    backbone = _backbone(settings)
     identity = {
         **settings.recorded(),
         "data": planned.source.digest(),
         "preparation": planned.preparation.model_dump(mode="json"),
-        "backbone_weights": _backbone(settings)[1],
+        "backbone_weights": backbone.sha256,
         "processes": team.world,
     }
     folder = open_run_folder(output, identity, resume=resume, overwrite=overwrite)
-    parts = _put_together(settings, planned, team, first_step=folder.state.steps)
+    parts = _put_together(settings, planned, team, backbone, first_step=folder.state.steps)
     keep_best = KeepBest(parts.loading.steps_per_epoch, settings.patience)
     callbacks: list[Callback] = [ObeySignals(), keep_best, ValidateAverage()]
     if progress is not None:
@@ -212,7 +221,8 @@ def dry_run(
     """Look at data and labels, train one step and write nothing. Raises what ``train`` raises."""
     team = processes(settings.devices)
     check_place(output, settings, overwrite=overwrite)
-    parts = _put_together(settings, _planned(settings, team, warn), team)
+    planned = _planned(settings, team, warn)
+    parts = _put_together(settings, planned, team, _backbone(settings))
     with quiet_lightning():
         trainer = _trainer(parts, max_epochs=1, limit_train_batches=1, limit_val_batches=0)
         started = time.monotonic()
@@ -235,11 +245,15 @@ def _planned(settings: TrainSettings, team: Processes, warn: Tell | None) -> Pla
 
 
 def _put_together(
-    settings: TrainSettings, planned: Plan, team: Processes, *, first_step: int = 0
+    settings: TrainSettings,
+    planned: Plan,
+    team: Processes,
+    backbone: _Backbone,
+    *,
+    first_step: int = 0,
 ) -> _Parts:
     device = choose_device(settings.device)
     precision = _precision(settings, device)
-    weights, weights_sha256 = _backbone(settings)
     seed_everything(settings.seed, verbose=False)
     source = planned.source
     # auxiliary bands are never dropped, so a model that has some has not learned to go without
@@ -253,7 +267,7 @@ def _put_together(
         len(source.classes),
     )
     segmenter.image_encoder.gradient_checkpointing = settings.gradient_checkpointing
-    load_backbone(segmenter, weights, settings.backbone)
+    load_backbone(segmenter, backbone.weights, settings.backbone)
     if settings.compile:
         segmenter.image_encoder.compile()
     loading = ChipLoading(
@@ -292,17 +306,16 @@ def _put_together(
         precision=precision,
         segmenter=segmenter,
         inputs=inputs,
-        weights_sha256=weights_sha256,
+        backbone=backbone,
         task=task,
         loading=loading,
         steps=steps,
     )
 
 
-def _backbone(settings: TrainSettings) -> tuple[Path, str]:
-    """The file of the backbone's weights, and its SHA-256."""
+def _backbone(settings: TrainSettings) -> _Backbone:
     weights = backbone_file(settings.backbone, settings.backbone_weights)
-    return weights, backbone_sha256(settings.backbone, weights)
+    return _Backbone(weights, backbone_sha256(settings.backbone, weights))
 
 
 def _trainer(parts: _Parts, **options: object) -> Trainer:
@@ -371,7 +384,7 @@ def _card(
     planned, source = parts.plan, parts.plan.source
     return ModelCard(
         backbone=settings.backbone,
-        backbone_sha256=parts.weights_sha256,
+        backbone_sha256=parts.backbone.sha256,
         method=settings.method,
         method_settings=planned.adaptation.model_dump(mode="json"),
         decoder=settings.decoder,

@@ -8,6 +8,7 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
+from types import FrameType
 
 import numpy as np
 import pytest
@@ -119,6 +120,26 @@ def test_a_scheduler_stops_all_processes_in_time(chips: Path, tmp_path: Path) ->
     assert run.process.returncode != 0
     assert "interrupted" in said
     assert run.state.exists()
+
+
+def test_signals_are_handled_as_before_the_training(chips: Path, tmp_path: Path) -> None:
+    before, seen = signal.getsignal(signal.SIGTERM), []
+
+    def handler(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, handler)
+    try:
+        train(
+            TrainSettings(dataset=str(chips), epochs=1),
+            tmp_path / "model.safetensors",
+            overwrite=False,
+            progress=lambda done, total, note="": seen.append(signal.getsignal(signal.SIGTERM)),
+        )
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert seen
+    assert all(each is handler for each in seen)
 
 
 def test_a_loss_that_is_no_number_ends_the_run(chips: Path, tmp_path: Path) -> None:
