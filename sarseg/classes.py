@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Annotated
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 NODATA = 255
@@ -50,6 +52,13 @@ def unnamed_class(class_id: int) -> LandCoverClass:
     shade = 0.75 ** (cycle % 4)
     colour = (round(red * shade), round(green * shade), round(blue * shade))
     return LandCoverClass(id=class_id, name=f"class {class_id}", colour=colour)
+
+
+def class_ids(classes: Sequence[LandCoverClass]) -> NDArray[np.uint8]:
+    """Class id (256,) of each index in ``classes``, nodata of all others."""
+    ids = np.full(NODATA + 1, NODATA, np.uint8)
+    ids[: len(classes)] = [entry.id for entry in classes]
+    return ids
 
 
 def complete_legend(

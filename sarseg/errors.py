@@ -13,9 +13,13 @@ code    meaning
 4       an output cannot be written: exists, no folder, disk full
 5       the model cannot be used, or does not fit the scene
 6       the training data cannot be used
+7       done, but for parts that could not be read (``--allow-missing``)
 130     interrupted (Ctrl-C)
 ======  ==============================================================
 """
+
+INCOMPLETE = 7
+"""Exit code of what was done but for parts that could not be read, as the user allowed."""
 
 
 class SarsegError(Exception):

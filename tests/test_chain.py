@@ -17,6 +17,7 @@ from sarseg.classes import NODATA
 from sarseg.datasets.synthetic import simulate, write_scene
 from sarseg.model.file import LoadedModel, load_model
 from sarseg.prediction.predictor import predict_scene
+from sarseg.prediction.settings import PredictSettings
 from sarseg.prediction.tiles import TileGrid
 from sarseg.scenes.reader import Scene
 from sarseg.scenes.window import Window
@@ -49,7 +50,7 @@ def test_map_and_polygons_lie_on_the_scene(
     landcover, polygons = tmp_path / "map.tif", tmp_path / "map.gpkg"
     with Scene.open(files) as scene:
         # the scene's own statistics, so that uncalibrated scenes give more than one class
-        predict_scene(scene, model, landcover, scaling="scene")
+        predict_scene(scene, model, landcover, PredictSettings(scaling="scene"))
     vectorize(landcover, polygons)
 
     with rasterio.open(files[0]) as given, rasterio.open(landcover) as made:

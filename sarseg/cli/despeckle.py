@@ -9,7 +9,7 @@ import typer
 
 from sarseg.cli import console
 from sarseg.cli.filter_options import LooksOption
-from sarseg.cli.jobs import FilesArgument, Job, conclude, jobs_of
+from sarseg.cli.jobs import FilesArgument, Job, Outcome, conclude, jobs_of
 from sarseg.cli.options import (
     DeviceOption,
     JsonOption,
@@ -17,8 +17,10 @@ from sarseg.cli.options import (
     QuietOption,
     plain_settings,
 )
+from sarseg.cli.output_names import NameOption
 from sarseg.cli.rewriting import (
     device_for_filters,
+    done,
     result,
     rewrite_each,
     tell_what_was_read,
@@ -52,10 +54,12 @@ def despeckle(
         typer.Option(
             "--output-dir",
             metavar="DIR",
-            help="Folder for one file a scene, <first file>_despeckled.tif.",
+            help="Folder for one file a scene; those that are there are skipped, unless quegan "
+            "makes all at once.",
         ),
     ] = None,
-    name: Annotated[
+    name: NameOption = "{stem}_despeckled.tif",
+    filter_name: Annotated[
         str,
         typer.Option(
             "--filter",
@@ -92,11 +96,11 @@ def despeckle(
     from sarseg.filters.choice import multitemporal_filter, speckle_filter
 
     console.set_quiet(quiet)
-    jobs = jobs_of(files, output, output_dir, "_despeckled.tif")
+    jobs = jobs_of(files, output, output_dir, name)
     settings = plain_settings(assignments or ())
     if size is not None:
         settings["size"] = size
-    if name == MULTITEMPORAL:
+    if filter_name == MULTITEMPORAL:
         chosen = multitemporal_filter(looks, settings)
         if len(jobs) == 1:
             raise UsageError(
@@ -106,7 +110,7 @@ def despeckle(
         place = device_for_filters(device)
         _despeckle_stack(jobs, reading, chosen, device=place, overwrite=overwrite, as_json=as_json)
         return
-    step = speckle_filter(name, looks, settings)
+    step = speckle_filter(filter_name, looks, settings)
     if step is None:
         raise UsageError(f"--filter {NO_FILTER} would leave the scene as it is: name a filter.")
     rewrite_each(
@@ -114,6 +118,7 @@ def despeckle(
         reading,
         lambda scene: _with_looks(step, scene),
         device=device_for_filters(device),
+        to_folder=output_dir is not None,
         overwrite=overwrite,
         as_json=as_json,
     )
@@ -161,7 +166,9 @@ def _despeckle_stack(
                 progress=report,
             )
     made: list[dict[str, Any]] = []
+    outcomes = []
     for job, scene, summary in zip(jobs, scenes, summaries, strict=True):
         tell_what_was_written(summary)
         made.append(result(job, scene, summary, step.model_dump()))
-    conclude({"scenes": made}, [], as_json=as_json)
+        outcomes.append(Outcome(job, "made", done(summary).note))
+    conclude({"scenes": made}, outcomes, as_json=as_json)

@@ -101,7 +101,8 @@ def evaluate(
         Part | None,
         typer.Option(
             "--part",
-            help="Which part of --dataset or --split counts. [default: test]",
+            help="Which part of --dataset or --split counts.",
+            show_default="test",
             rich_help_panel="Splits",
         ),
     ] = None,
@@ -136,7 +137,8 @@ def evaluate(
         typer.Option(
             min=0,
             metavar="PX",
-            help="Overlap of tiles, at most half a tile. [default: a quarter]",
+            help="Overlap of tiles, up to 7/8 of a tile.",
+            show_default="a quarter",
             rich_help_panel=_MODEL,
         ),
     ] = None,
@@ -210,6 +212,7 @@ def evaluate(
         from sarseg.model.device import choose_device
         from sarseg.model.file import load_model
         from sarseg.prediction.boxes import FeatureBoxes, MapBoxes
+        from sarseg.prediction.settings import PredictSettings
         from sarseg.scenes.reader import Scene
 
         wanted = judging()
@@ -225,10 +228,8 @@ def evaluate(
                     model,
                     subject,
                     wanted,
+                    PredictSettings(overlap=overlap, batch_size=batch_size, scaling=scaling),
                     boxes=prompts,
-                    overlap=overlap,
-                    batch_size=batch_size,
-                    scaling=scaling,
                     progress=report,
                 )
 

@@ -9,6 +9,7 @@ from sarseg.cli import console
 from sarseg.cli.filter_options import HighPassOption, LowPassOption
 from sarseg.cli.jobs import FilesArgument, jobs_of
 from sarseg.cli.options import DeviceOption, JsonOption, OverwriteOption, QuietOption
+from sarseg.cli.output_names import NameOption
 from sarseg.cli.rewriting import device_for_filters, rewrite_each
 from sarseg.cli.scene_options import takes_reading
 from sarseg.errors import UsageError
@@ -26,9 +27,10 @@ def filter_scenes(
         typer.Option(
             "--output-dir",
             metavar="DIR",
-            help="Folder for one file a scene, <first file>_filtered.tif.",
+            help="Folder for one file a scene; those that are there are skipped.",
         ),
     ] = None,
+    name: NameOption = "{stem}_filtered.tif",
     low_pass: LowPassOption = None,
     high_pass: HighPassOption = None,
     device: DeviceOption = "cpu",
@@ -45,7 +47,7 @@ def filter_scenes(
     from sarseg.filters.choice import frequency_filter
 
     console.set_quiet(quiet)
-    jobs = jobs_of(files, output, output_dir, "_filtered.tif")
+    jobs = jobs_of(files, output, output_dir, name)
     step = frequency_filter(low_pass, high_pass)
     if step is None:
         raise UsageError("Give --low-pass, --high-pass, or both for a band-pass.")
@@ -54,6 +56,7 @@ def filter_scenes(
         reading,
         lambda scene: step,
         device=device_for_filters(device),
+        to_folder=output_dir is not None,
         overwrite=overwrite,
         as_json=as_json,
     )

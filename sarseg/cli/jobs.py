@@ -1,16 +1,21 @@
-"""Commands that take one scene or several: which files become which output."""
+"""Commands that take one scene or several: which files become which output, and what became."""
 
+import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from sarseg.cli import console
-from sarseg.errors import OutputError, SarsegError, UsageError
-from sarseg.scenes.location import shown, stem
+from sarseg.cli.output_names import NameTemplate
+from sarseg.errors import INCOMPLETE, OutputError, SarsegError, UsageError
+from sarseg.scenes.collection import Files, scenes_in, scenes_matching
+from sarseg.scenes.location import file_name, gdal_name, local_file, shown
 
 if TYPE_CHECKING:
     from sarseg.scenes.reader import Scene
@@ -19,33 +24,63 @@ FilesArgument = Annotated[
     list[str],
     typer.Argument(
         metavar="FILE",
-        help="With -o: the files of one scene. With --output-dir: one scene each, its files "
-        "joined by commas. '-' reads them from stdin, one a line.",
+        help="With -o: the files of one scene. With --output-dir: scenes, each a file, a product, "
+        "or files joined by commas; a folder of scenes; or a pattern in quotes, as in "
+        "'in/**/*.tif'. Of folders and patterns, files whose names differ in the polarisation only "
+        "make one scene. '-' reads them from stdin, one a line.",
     ),
 ]
+
+_LISTED = 5
+"""Names that a line has room for."""
+
+_NOTE_LENGTH = 100
+"""Characters, in the summary."""
 
 
 @dataclass(frozen=True)
 class Job:
     """The files of one scene, and what is to be written."""
 
-    files: tuple[str, ...]
+    files: Files
     output: Path
 
+    @property
+    def name(self) -> str:
+        """What the scene is called in sentences."""
+        return " + ".join(map(file_name, self.files))
 
-Failures = Sequence[tuple[Job, SarsegError]]
+
+@dataclass(frozen=True)
+class Done:
+    """That a job was done: a short note on how, and whether parts had to be left out."""
+
+    note: str
+    incomplete: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a job; ``note`` is the error where it failed."""
+
+    job: Job
+    state: Literal["made", "incomplete", "skipped", "failed"]
+    note: str
+    exit_code: int = 0
 
 
 def jobs_of(
-    files: Sequence[str], output: Path | None, output_dir: Path | None, ending: str
+    files: Sequence[str], output: Path | None, output_dir: Path | None, name: str
 ) -> list[Job]:
     """The files of one scene for ``output``, or a scene each for ``output_dir``.
 
-    Outputs in ``output_dir`` are called after the scene's first file, and end in ``ending``.
+    Outputs in ``output_dir`` are called as the template ``name`` says (``NameTemplate``). Folders
+    and patterns are expanded for them; what is itself such an output is passed over, and told.
 
-    Raises UsageError where the arguments make no sense, OutputError where there is no such folder.
+    Raises UsageError where the arguments make no sense, OutputError where there is no such folder
+    or an input would be replaced, InputError where a folder or a pattern holds no scene.
     """
-    given = [path for file in files for path in (_paths_from_stdin() if file == "-" else [file])]
+    given = [path for file in files for path in (_lines_of_stdin() if file == "-" else [file])]
     if not given:
         raise UsageError("No scene was named: stdin, which '-' stands for, held no paths.")
     if output is not None and output_dir is None:
@@ -56,49 +91,78 @@ def jobs_of(
         )
     if not output_dir.is_dir():
         raise OutputError(f"The output folder {output_dir} does not exist: create it first.")
+    template = NameTemplate(name)
+    scenes = [scene for text in given for scene in _scenes_named(text, output_dir)]
+    scenes = _without_outputs(scenes, given, output_dir, template)
+    inputs = {place for scene in scenes for place in _places(scene)}
     jobs: dict[Path, Job] = {}
-    for scene in given:
-        names = tuple(part for part in scene.split(",") if part)
-        if not names:
-            raise UsageError(f"'{scene}' names no file: give a scene's files joined by commas.")
-        target = output_dir / f"{stem(names[0])}{ending}"
+    for number, scene in enumerate(scenes, start=1):
+        target = output_dir / template.name(scene[0], number, len(scenes))
         if target in jobs:
             raise UsageError(
-                f"{shown(jobs[target].files[0])} and {shown(names[0])} would both become {target}: "
-                "give them different folders."
+                f"{shown(jobs[target].files[0])} and {shown(scene[0])} would both become {target}: "
+                "tell them apart by {folder} or {number} in --name, or give them different folders."
             )
-        jobs[target] = Job(names, target)
+        if _place(target) in inputs:
+            raise OutputError(
+                f"The output {target} is also an input: give another --name or --output-dir."
+            )
+        jobs[target] = Job(scene, target)
     return list(jobs.values())
 
 
 def work_through(
-    jobs: Sequence[Job], work: Callable[[Job], None], *, fatal: Callable[[SarsegError], bool]
-) -> Failures:
-    """Do ``work`` for each job; what fails is told and does not keep the others from being done.
+    jobs: Sequence[Job],
+    work: Callable[[Job], Done],
+    *,
+    fatal: Callable[[Exception], bool],
+    finished: Callable[[Job], bool] = lambda job: False,
+) -> list[Outcome]:
+    """Do ``work`` for each job that is not ``finished``; what fails is told and does not keep the
+    others from being done.
 
-    An error is raised instead where it is ``fatal``: no other job would fare better.
+    An error is raised instead where it is ``fatal``, as no other job would fare better, and where
+    it comes of an interruption. Of a defect the traceback is printed.
     """
-    failures: list[tuple[Job, SarsegError]] = []
+    outcomes = []
     for job in jobs:
         try:
-            work(job)
-        except SarsegError as error:
-            if fatal(error):
+            if finished(job):
+                console.say(f"{job.output} is there already: skipped.")
+                outcomes.append(Outcome(job, "skipped", "was there already"))
+                continue
+            done = work(job)
+        except Exception as error:
+            if fatal(error) or _interrupted(error):
                 raise
-            console.fail(str(error))
-            failures.append((job, error))
-    return failures
+            outcomes.append(_failed(job, error))
+        else:
+            state: Literal["made", "incomplete"] = "incomplete" if done.incomplete else "made"
+            outcomes.append(Outcome(job, state, done.note, INCOMPLETE if done.incomplete else 0))
+    return outcomes
 
 
 def conclude(
-    made: Mapping[str, Sequence[Mapping[str, Any]]], failures: Failures, *, as_json: bool
+    made: Mapping[str, Sequence[Mapping[str, Any]]], outcomes: Sequence[Outcome], *, as_json: bool
 ) -> None:
-    """Print the machine-readable result, if wanted, and leave with the first failure's code."""
+    """Print a summary of several jobs and, if wanted, the machine-readable result.
+
+    The process leaves with the code of the first failure, or else says that a job is incomplete.
+    """
+    if len(outcomes) > 1:
+        _print_summary(outcomes)
+    failed = [outcome for outcome in outcomes if outcome.state == "failed"]
     if as_json:
-        failed = [{"scene": job.files, "error": str(error)} for job, error in failures]
-        console.emit({**made, "failed": failed})
-    if failures:
-        raise typer.Exit(failures[0][1].exit_code)
+        console.emit(
+            {
+                **made,
+                "skipped": [each.job.output for each in outcomes if each.state == "skipped"],
+                "failed": [{"scene": each.job.files, "error": each.note} for each in failed],
+            }
+        )
+    codes = [each.exit_code for each in failed or outcomes if each.exit_code]
+    if codes:
+        raise typer.Exit(codes[0])
 
 
 def read_as(scene: "Scene") -> str:
@@ -107,5 +171,113 @@ def read_as(scene: "Scene") -> str:
     return f"read as {unit}, {scene.height} x {scene.width} pixels"
 
 
-def _paths_from_stdin() -> list[str]:
-    return [line.strip() for line in sys.stdin if line.strip()]
+def _lines_of_stdin() -> list[str]:
+    lines = (line.strip() for line in sys.stdin)
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def _scenes_named(text: str, output_dir: Path) -> list[Files]:
+    """The scenes that an argument names; a folder of outputs among them is none."""
+    if "," in text:
+        names = tuple(part for part in text.split(",") if part)
+        if not names:
+            raise UsageError(f"'{text}' names no file: give a scene's files joined by commas.")
+        return [names]
+    name = gdal_name(text)
+    if name.startswith("/vsi"):
+        return [(text,)]
+    if Path(name).is_dir():
+        return scenes_in(Path(name), leave_out=output_dir)
+    if re.search(r"[*?[]", name) and not Path(name).exists():
+        return scenes_matching(name, leave_out=output_dir)
+    return [(text,)]
+
+
+def _without_outputs(
+    scenes: Sequence[Files], given: Iterable[str], output_dir: Path, template: NameTemplate
+) -> list[Files]:
+    """``scenes`` but those that an earlier run made of the others, or of a folder as a whole."""
+    folder = output_dir.resolve()
+    inside = [scene for scene in scenes if any(each.parent == folder for each in _places(scene))]
+    if not inside:
+        return list(scenes)
+    is_output = template.names_of([*given, *(scene[0] for scene in scenes)])
+    outputs = {scene for scene in inside if is_output(file_name(scene[0]))}
+    if len(outputs) == len(scenes):
+        raise UsageError(
+            f"All scenes that were named are called as outputs in {output_dir} are: give another "
+            "--name or --output-dir."
+        )
+    if outputs:
+        names = sorted(file_name(scene[0]) for scene in outputs)
+        rest = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+        console.say(f"Passed over as outputs: {', '.join(names[:_LISTED])}{rest}.")
+    return [scene for scene in scenes if scene not in outputs]
+
+
+def _places(scene: Files) -> list[Path]:
+    return [_place(path) for path in map(local_file, scene) if path is not None]
+
+
+def _place(path: Path) -> Path:
+    """``path`` absolute, its folder without links; a link by itself stays."""
+    return path.parent.resolve() / path.name
+
+
+def _interrupted(error: BaseException | None) -> bool:
+    """True where ``error`` is what a library made of an interruption."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
+
+
+def _failed(job: Job, error: Exception) -> Outcome:
+    if isinstance(error, SarsegError):
+        told, code = str(error), error.exit_code
+    else:
+        traceback.print_exception(error)
+        kind = type(error).__name__
+        told, code = f"{job.name} failed by {kind}{f': {error}' if str(error) else ''}.", 1
+    console.fail(told)
+    return Outcome(job, "failed", told, code)
+
+
+def _print_summary(outcomes: Sequence[Outcome]) -> None:
+    rows = [("scene", "output", "state", "note")]
+    for each in outcomes:
+        first, *others = each.job.files
+        scene = file_name(first) + (f" + {len(others)} more" if others else "")
+        rows.append((scene, each.job.output.name, each.state, _note(each)))
+    if console.stderr.is_terminal:
+        _print_folded(rows)
+    else:
+        # in a log each scene stays on one line, for those who search it
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        for row in rows:
+            cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+            console.say("  ".join(cells).rstrip())
+    counts = Counter(each.state for each in outcomes)
+    told = ", ".join(f"{count} {state}" for state, count in counts.items())
+    console.say(f"{len(outcomes)} scenes: {told}.")
+
+
+def _print_folded(rows: Sequence[Sequence[str]]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for heading in rows[0]:
+        table.add_column(heading, overflow="fold", no_wrap=heading == "state")
+    for row in rows[1:]:
+        table.add_row(*map(Text, row))
+    console.stderr.print(table)
+
+
+def _note(outcome: Outcome) -> str:
+    """The first sentence of an outcome's note, its files without their folders, or what there is
+    room for; errors were told in full before."""
+    text = " ".join(outcome.note.split())
+    for file in outcome.job.files:
+        text = text.replace(shown(file), file_name(file))
+    sentence = re.split(r"\.\s", text, maxsplit=1)[0].removesuffix(".")
+    return sentence if len(sentence) <= _NOTE_LENGTH else sentence[: _NOTE_LENGTH - 3] + "..."

@@ -42,6 +42,21 @@ UnitOption = Annotated[
 ]
 
 
+def memory_size(text: str | None) -> int | None:
+    """``"4GB"`` as bytes; None stays None. Raises UsageError for what is no size."""
+    if text is None:
+        return None
+    from pydantic import ByteSize, TypeAdapter, ValidationError
+
+    try:
+        size = int(TypeAdapter(ByteSize).validate_python(text))
+    except ValidationError as error:
+        raise UsageError(f"--memory {text} is no size: give one as in 4GB or 800MB.") from error
+    if size <= 0:
+        raise UsageError(f"--memory {text} is nothing: give a size above 0, as in 4GB.")
+    return size
+
+
 def split_names(names: str | None) -> list[str] | None:
     """``"VV, VH"`` as a list; None stays None."""
     if names is None:

@@ -24,7 +24,8 @@ def parameters(
             "--classes",
             metavar="N",
             min=2,
-            help="Classes of the map. [default: 5; 2 for box-prompted]",
+            help="Classes of the map.",
+            show_default="5; 2 for box-prompted",
         ),
     ] = None,
     decoder: Annotated[

@@ -8,21 +8,30 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from sarseg.cli import console
-from sarseg.cli.jobs import FilesArgument, Job, conclude, jobs_of, read_as, work_through
+from sarseg.cli.jobs import Done, FilesArgument, Job, conclude, jobs_of, read_as, work_through
 from sarseg.cli.options import (
     BackboneWeightsOption,
     DeviceOption,
     JsonOption,
     OverwriteOption,
     QuietOption,
+    memory_size,
 )
+from sarseg.cli.output_names import NameOption
 from sarseg.cli.scene_options import takes_reading
-from sarseg.errors import ModelError, SarsegError, UsageError
+from sarseg.errors import InputError, ModelError, UsageError
 from sarseg.scenes.reading import DEFAULT, Reading
 
 if TYPE_CHECKING:
+    from sarseg.prediction.boxes import BoxSource
+    from sarseg.prediction.planning import PredictionPlan
     from sarseg.prediction.predictor import PredictionSummary
+    from sarseg.scenes.acquisition import Acquisition
     from sarseg.scenes.reader import Scene
+
+_MAP = "The map"
+_TILES = "Tiles"
+_RUN = "The run"
 
 
 @takes_reading
@@ -36,9 +45,10 @@ def predict(
         typer.Option(
             "--output-dir",
             metavar="DIR",
-            help="Folder for a map of each scene, <first file>_landcover.tif.",
+            help="Folder for a map of each scene; maps that are finished are skipped.",
         ),
     ] = None,
+    name: NameOption = "{stem}_landcover.tif",
     model: Annotated[
         Path | None,
         typer.Option(
@@ -79,18 +89,118 @@ def predict(
             "calibrated, by the scene's own.",
         ),
     ] = "model",
+    confidence: Annotated[
+        bool,
+        typer.Option(
+            "--confidence",
+            help="Add a band with the class's probability in percent.",
+            rich_help_panel=_MAP,
+        ),
+    ] = False,
+    entropy: Annotated[
+        bool,
+        typer.Option(
+            "--entropy",
+            help="Add a band with the entropy of the probabilities: 0 certain, 100 anything goes.",
+            rich_help_panel=_MAP,
+        ),
+    ] = False,
+    probabilities: Annotated[
+        bool,
+        typer.Option(
+            "--probabilities",
+            help="Add a band for each class with its probability in percent.",
+            rich_help_panel=_MAP,
+        ),
+    ] = False,
+    classes: Annotated[
+        Path | None,
+        typer.Option(
+            "--classes",
+            metavar="FILE.yaml",
+            help="Regroup the model's classes, as in 1: {name: nature, from: \\[water, woodland]}.",
+            rich_help_panel=_MAP,
+        ),
+    ] = None,
+    stac: Annotated[
+        bool,
+        typer.Option(
+            "--stac", help="Describe the map in a STAC item beside it.", rich_help_panel=_MAP
+        ),
+    ] = False,
+    acquired: Annotated[
+        str | None,
+        typer.Option(
+            "--datetime",
+            metavar="TIME",
+            help="When the scene was taken, or START/END, for --stac.",
+            show_default="by its name",
+            rich_help_panel=_MAP,
+        ),
+    ] = None,
     overlap: Annotated[
         int | None,
         typer.Option(
-            min=0, metavar="PX", help="Overlap of tiles, at most half a tile. [default: a quarter]"
+            min=0,
+            metavar="PX",
+            help="Overlap of tiles, up to 7/8 of a tile.",
+            show_default="a quarter",
+            rich_help_panel=_TILES,
         ),
     ] = None,
+    blend: Annotated[
+        Literal["hann", "gaussian", "pyramid", "flat"],
+        typer.Option(help="How tiles are weighted where they overlap.", rich_help_panel=_TILES),
+    ] = "hann",
+    tta: Annotated[
+        Literal["none", "flips", "turns"],
+        typer.Option(
+            help="Average each tile over 4 mirror images, or over 8 with quarter turns.",
+            rich_help_panel=_TILES,
+        ),
+    ] = "none",
     batch_size: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Tiles segmented at once.")
-    ] = 4,
-    confidence: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Tiles segmented at once.",
+            show_default="found by measuring",
+            rich_help_panel=_TILES,
+        ),
+    ] = None,
+    precision: Annotated[
+        Literal["auto", "float32", "bfloat16"],
+        typer.Option(help="auto: bfloat16 where it is faster.", rich_help_panel=_TILES),
+    ] = "auto",
+    memory: Annotated[
+        str | None,
+        typer.Option(
+            "--memory",
+            metavar="SIZE",
+            help="Most memory that the process may take, as in 4GB.",
+            rich_help_panel=_RUN,
+        ),
+    ] = None,
+    resume: Annotated[
         bool,
-        typer.Option("--confidence", help="Add a band with the class's probability in percent."),
+        typer.Option("--resume", help="Go on with what an earlier run left.", rich_help_panel=_RUN),
+    ] = False,
+    allow_missing: Annotated[
+        bool,
+        typer.Option(
+            "--allow-missing",
+            help="Where the scene cannot be read, write nodata and end with exit code 7.",
+            rich_help_panel=_RUN,
+        ),
+    ] = False,
+    plan: Annotated[
+        bool,
+        typer.Option(
+            "--plan",
+            help="Print tiles, batches, memory and estimated time, and stop.",
+            rich_help_panel=_RUN,
+        ),
     ] = False,
     overwrite: OverwriteOption = False,
     device: DeviceOption = "auto",
@@ -98,20 +208,42 @@ def predict(
     quiet: QuietOption = False,
     reading: Reading = DEFAULT,
 ) -> None:
-    """Segment SAR scenes and write georeferenced land-cover maps."""
+    """Segment SAR scenes and write georeferenced land-cover maps.
+
+    Example: sarseg predict S1A_vv.tif S1A_vh.tif -o landcover.tif --confidence
+    """
     console.set_quiet(quiet)
-    jobs = jobs_of(files, output, output_dir, "_landcover.tif")
+    jobs = jobs_of(files, output, output_dir, name)
     if boxes is not None and boxes_from is not None:
         raise UsageError("Give either --boxes or --boxes-from, not both.")
+    if acquired is not None and not stac:
+        raise UsageError("--datetime is for the item that --stac writes: give both.")
 
-    from sarseg.model.device import choose_device
+    from sarseg.model.device import choose_device, described
     from sarseg.model.file import LoadedModel, load_model
-    from sarseg.prediction.boxes import BoxSource, FeatureBoxes, MapBoxes
+    from sarseg.prediction.boxes import FeatureBoxes, MapBoxes
     from sarseg.prediction.fit import bands_used, doubts
+    from sarseg.prediction.forward import choose_precision
+    from sarseg.prediction.planning import planned
     from sarseg.prediction.predictor import predict_scene
-    from sarseg.scenes import osgeo
+    from sarseg.prediction.provenance import is_finished
+    from sarseg.prediction.settings import PredictSettings
     from sarseg.scenes.reader import Scene
 
+    settings = PredictSettings(
+        overlap=overlap,
+        window=blend,
+        scaling=scaling,
+        views=tta,
+        confidence=confidence,
+        entropy=entropy,
+        probabilities=probabilities,
+        classes=classes,
+        batch_size=batch_size,
+        precision=precision,
+        memory=memory_size(memory),
+        allow_missing=allow_missing,
+    )
     place = choose_device(device)
     prompts: BoxSource | None = None
     if boxes is not None:
@@ -124,46 +256,72 @@ def predict(
         )
     loaded: LoadedModel | None = None
     maps: list[dict[str, Any]] = []
+    plans: list[dict[str, Any]] = []
 
-    def make_map(job: Job) -> None:
+    def the_model() -> LoadedModel:
         nonlocal loaded
+        if loaded is None:
+            loaded = load_model(
+                model, backbone_weights=backbone_weights, any_backbone=any_backbone, device=place
+            )
+            console.say(described(place, choose_precision(precision, place)))
+        return loaded
+
+    def finished(job: Job) -> bool:
+        if plan or overwrite or not job.output.is_file() or not (resume or output_dir):
+            return False
         with Scene.open(job.files, reading) as scene:
-            if loaded is None:
-                loaded = load_model(
-                    model,
-                    backbone_weights=backbone_weights,
-                    any_backbone=any_backbone,
-                    device=place,
-                )
-            console.say(_description(scene, bands_used(scene, loaded.card)))
-            warnings = [*scene.doubts, *doubts(scene, loaded.card, scaling)]
+            if not is_finished(job.output, scene, the_model(), settings, prompts):
+                return False
+            item = job.output.with_suffix(".json")
+            if stac and not item.exists():
+                _write_item(item, job.output, _acquisition(job, scene, acquired), overwrite=False)
+            return True
+
+    def make_map(job: Job) -> Done:
+        with Scene.open(job.files, reading) as scene:
+            segmenter = the_model()
+            console.say(_description(scene, bands_used(scene, segmenter.card)))
+            if plan:
+                found = planned(scene, segmenter, settings, prompts, console.say)
+                plans.append({"scene": job.files, **asdict(found)})
+                console.say(_planned(found))
+                return Done(f"{found.tiles} tiles, about {_duration(found.seconds)}")
+            acquisition = _acquisition(job, scene, acquired) if stac else None
+            item = job.output.with_suffix(".json")
+            if acquisition is not None:
+                _check_item(item, scene, overwrite=overwrite)
+            warnings = [*scene.doubts, *doubts(scene, segmenter.card, scaling)]
             for warning in warnings:
                 console.warn(warning)
             with console.progress("Tiles") as report:
                 summary = predict_scene(
                     scene,
-                    loaded,
+                    segmenter,
                     job.output,
+                    settings,
                     boxes=prompts,
-                    overlap=overlap,
-                    batch_size=batch_size,
-                    confidence=confidence,
                     overwrite=overwrite,
-                    scaling=scaling,
+                    resume=resume,
                     progress=report,
+                    tell=console.say,
                 )
+        for reason in summary.reasons:
+            console.warn(f"left out: {reason}")
+        if acquisition is not None:
+            _write_item(item, job.output, acquisition, overwrite=overwrite)
         console.say(_report(summary))
         maps.append({"scene": job.files, **asdict(summary), "warnings": warnings})
+        note = f"{summary.tiles} tiles, {_duration(summary.seconds)}"
+        return Done(note, incomplete=summary.missing > 0)
 
-    def fatal(error: SarsegError) -> bool:
+    def fatal(error: Exception) -> bool:
         # without a model, or with options that make no sense, no other scene fares better
         no_model = loaded is None and isinstance(error, ModelError)
         return output_dir is None or no_model or isinstance(error, UsageError)
 
-    failures = work_through(jobs, make_map, fatal=fatal)
-    if maps:
-        console.say(osgeo.in_use())
-    conclude({"maps": maps}, failures, as_json=as_json)
+    outcomes = work_through(jobs, make_map, fatal=fatal, finished=finished)
+    conclude({"plans": plans} if plan else {"maps": maps}, outcomes, as_json=as_json)
 
 
 def _description(scene: "Scene", used: Sequence[str]) -> str:
@@ -172,14 +330,62 @@ def _description(scene: "Scene", used: Sequence[str]) -> str:
     return f"{scene.name}: predicting from {' + '.join(used)}{left_out}, {read_as(scene)}."
 
 
+def _planned(plan: "PredictionPlan") -> str:
+    strips = f" in {plan.strips} strips" if plan.strips > 1 else ""
+    return (
+        f"{plan.tiles} tiles{strips}, {plan.batches} batches of {plan.batch_size}; at most "
+        f"{plan.memory / 1e9:.1f} GB of memory and {plan.disk / 1e9:.2f} GB on the disk of the "
+        f"output meanwhile; about {_duration(plan.seconds)} if all tiles hold data."
+    )
+
+
 def _report(summary: "PredictionSummary") -> str:
     total = max(sum(summary.pixels.values()), 1)
     shares = ", ".join(
         f"{name} {count / total:.1%}" for name, count in summary.pixels.items() if count
     )
-    skipped = f", {summary.skipped} of them without data" if summary.skipped else ""
-    skipped += f", {summary.unprompted} without a box" if summary.unprompted else ""
+    parts = [
+        (summary.resumed, "from an earlier run"),
+        (summary.skipped, "without data"),
+        (summary.unprompted, "without a box"),
+        (summary.missing, "that could not be read"),
+    ]
+    told = "".join(f", {count} {what}" for count, what in parts if count)
     return (
-        f"Wrote {summary.output}: {shares}. "
-        f"{summary.tiles} tiles{skipped}, {summary.seconds:.0f} s."
+        f"Wrote {summary.output}: {shares}. {summary.tiles} tiles{told}, {summary.seconds:.0f} s."
     )
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def _acquisition(job: Job, scene: "Scene", given: str | None) -> "Acquisition":
+    from sarseg.scenes.acquisition import acquisition_of, parse_acquisition
+
+    found = parse_acquisition(given) if given is not None else acquisition_of(job.files)
+    if found is None:
+        raise InputError(
+            f"The name of {scene.name} does not say when it was taken, as --stac needs it: give "
+            "--datetime, as in 2020-01-01T05:43:21Z."
+        )
+    return found
+
+
+def _check_item(item: Path, scene: "Scene", *, overwrite: bool) -> None:
+    from sarseg.scenes.output import check_output
+    from sarseg.scenes.stac import check_placed
+
+    check_output(item, overwrite=overwrite)
+    check_placed(scene.georeference, scene.name)
+
+
+def _write_item(
+    item: Path, landcover: Path, acquisition: "Acquisition", *, overwrite: bool
+) -> None:
+    from sarseg.scenes.stac import write_item
+
+    write_item(item, landcover, acquisition, overwrite=overwrite)

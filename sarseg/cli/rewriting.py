@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from sarseg.cli import console
-from sarseg.cli.jobs import Job, conclude, read_as, work_through
+from sarseg.cli.jobs import Done, Job, conclude, read_as, work_through
 from sarseg.errors import UsageError
 from sarseg.scenes.geotiff import check_geotiff
 from sarseg.scenes.reading import Reading
@@ -30,16 +30,21 @@ def rewrite_each(
     step_for: "Callable[[Scene], SceneFilter]",
     *,
     device: str,
+    to_folder: bool,
     overwrite: bool,
     as_json: bool,
 ) -> None:
-    """Filter each scene by itself with what ``step_for`` it says, tell it, and conclude."""
+    """Filter each scene by itself with what ``step_for`` it says, tell it, and conclude.
+
+    Of scenes ``to_folder``, one that fails does not keep the others from being done, and those that
+    are there are skipped unless ``overwrite``.
+    """
     from sarseg.filters.rewrite import rewrite
     from sarseg.scenes.reader import Scene
 
     made: list[dict[str, Any]] = []
 
-    def filter_scene(job: Job) -> None:
+    def filter_scene(job: Job) -> Done:
         with Scene.open(job.files, reading) as scene:
             check_geotiff(job.output, "scene", overwrite=overwrite, inputs=scene.files)
             tell_what_was_read(scene)
@@ -50,13 +55,15 @@ def rewrite_each(
                 )
             made.append(result(job, scene, summary, step.model_dump()))
         tell_what_was_written(summary)
+        return done(summary)
 
-    failures = work_through(
+    outcomes = work_through(
         jobs,
         filter_scene,
-        fatal=lambda error: len(jobs) == 1 or isinstance(error, UsageError),
+        fatal=lambda error: not to_folder or isinstance(error, UsageError),
+        finished=lambda job: to_folder and not overwrite and job.output.is_file(),
     )
-    conclude({"scenes": made}, failures, as_json=as_json)
+    conclude({"scenes": made}, outcomes, as_json=as_json)
 
 
 def tell_what_was_read(scene: "Scene") -> None:
@@ -73,6 +80,11 @@ def tell_what_was_written(summary: "RewriteSummary") -> None:
         f"Wrote {summary.output}: {summary.unit}, {summary.valid:.1%} of the backscatter valid, "
         f"{pixels:.1f} Mpixel, {summary.seconds:.1f} s."
     )
+
+
+def done(summary: "RewriteSummary") -> Done:
+    """What became of a scene, for the summary of several."""
+    return Done(f"{summary.valid:.1%} valid, {summary.seconds:.1f} s")
 
 
 def result(

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from sarseg.classes import class_ids
 from sarseg.datasets.foreground import OneAgainstRest
 from sarseg.datasets.sample import ChipSource, Split
 from sarseg.datasets.source import open_dataset
@@ -22,7 +23,7 @@ from sarseg.filters.chain import NO_FILTERS, Filters
 from sarseg.model.bands import select_bands
 from sarseg.model.card import ModelCard
 from sarseg.model.file import LoadedModel
-from sarseg.prediction.mapping import class_ids, class_probabilities
+from sarseg.prediction.forward import class_probabilities
 from sarseg.training.data import PreparedChips
 from sarseg.training.objectives import objective
 

@@ -4,12 +4,12 @@ The map is a file, or what a model makes of a scene.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sarseg.classes import NODATA, LandCoverClass
 from sarseg.datasets.splits import BLOCKS
@@ -24,10 +24,10 @@ from sarseg.evaluation.samples import SampledMap, read_samples
 from sarseg.evaluation.tally import JudgedRows, Tally
 from sarseg.model.card import library_versions
 from sarseg.model.file import LoadedModel
-from sarseg.prediction.blend import FinishedRows
 from sarseg.prediction.boxes import BoxSource
-from sarseg.prediction.fit import ScalingSource, doubts
-from sarseg.prediction.mapping import bounded_cache, class_ids, map_rows, tile_grid
+from sarseg.prediction.fit import doubts
+from sarseg.prediction.mapping import FinishedRows, bounded_cache, checked_grid, map_rows
+from sarseg.prediction.settings import DEFAULTS, PredictSettings
 from sarseg.scenes.grid import Grid
 from sarseg.scenes.reader import Scene
 from sarseg.scenes.window import Window
@@ -95,8 +95,7 @@ def evaluate_map(path: Path, judging: Judging, *, progress: Progress | None = No
     """
     with LandCoverMap(path) as landcover:
         rows = _reported(landcover.rows(), landcover.whole.height, progress)
-        every_id = np.arange(NODATA + 1, dtype=np.uint8)
-        judged = _Judged(rows, every_id, landcover.classes, landcover, judging)
+        judged = _Judged(rows, landcover.classes, landcover, judging)
         tags = landcover.tags
     told = {
         "Predicted by model": tags.get("SARSEG_MODEL_SHA256"),
@@ -113,11 +112,9 @@ def evaluate_scene(
     model: LoadedModel,
     path: Path,
     judging: Judging,
+    settings: PredictSettings = DEFAULTS,
     *,
     boxes: BoxSource | None = None,
-    overlap: int | None = None,
-    batch_size: int = 4,
-    scaling: ScalingSource = "model",
     progress: Progress | None = None,
 ) -> Outcome:
     """Judge the map that ``predict_scene`` would write of ``scene``, without writing it.
@@ -127,31 +124,23 @@ def evaluate_scene(
     ``evaluate_map``.
     """
     card = model.card
-    rows = map_rows(
-        scene,
-        model,
-        boxes=boxes,
-        overlap=overlap,
-        batch_size=batch_size,
-        scaling=scaling,
-        progress=progress,
-    )
-    grid = tile_grid(scene, card, overlap)
-    with bounded_cache(grid, card):
-        judged = _Judged(rows, class_ids(card.classes), card.classes, scene, judging)
+    rows = map_rows(scene, model, settings, boxes=boxes, progress=progress)
+    grid = checked_grid(scene, card, settings, boxes)
+    with bounded_cache(grid, card), closing(rows):
+        judged = _Judged(rows, card.classes, scene, judging)
         pictures = (scene_picture(scene),) if judging.pictures else ()
     part = judging.labels.part if judging.labels else None
     shape = (scene.whole.height, scene.whole.width)
     warnings = (
         *scene_leaks(card, files, *shape, part, judged.division),
         *scene.doubts,
-        *doubts(scene, card, scaling),
+        *doubts(scene, card, settings.scaling),
     )
     facts = {
         **model_facts(model, path),
         "Scene": scene.name,
         "Read as": scene.unit,
-        "Scaled by": "the training set" if scaling == "model" else "the scene itself",
+        "Scaled by": "the training set" if settings.scaling == "model" else "the scene itself",
         "Overlap of tiles": f"{grid.overlap} pixels",
         **({"Boxes": str(boxes.path)} if boxes else {}),
     }
@@ -180,15 +169,11 @@ class _RowCounter(Protocol):
 
 
 class _Judged:
-    """What is counted of the ``rows`` of a map of ``classes`` on ``grid``.
-
-    ``ids`` (256,) are the class ids of the numbers that the rows hold.
-    """
+    """What is counted of the ``rows`` of a map of ``classes`` on ``grid``."""
 
     def __init__(
         self,
         rows: Iterable[FinishedRows],
-        ids: NDArray[np.uint8],
         classes: Sequence[LandCoverClass],
         grid: Grid,
         judging: Judging,
@@ -202,18 +187,17 @@ class _Judged:
         self._outside = 0
         if judging.labels is None:
             self._legend = shared_legend(classes, ())
-            self._count(rows, ids, grid, None)
+            self._count(rows, grid, None)
             return
         with open_reference(judging.labels, grid) as reference:
             self.division = reference.division
             self._legend = shared_legend(classes, reference.classes)
             self._tally = Tally(len(self._legend.classes), judging.tolerance)
-            self._count(rows, ids, grid, reference)
+            self._count(rows, grid, reference)
 
     def _count(
         self,
         rows: Iterable[FinishedRows],
-        ids: NDArray[np.uint8],
         grid: Grid,
         reference: Reference | None,
     ) -> None:
@@ -228,7 +212,7 @@ class _Judged:
         counters: list[_RowCounter] = [
             each for each in (self._tally, self._sampled, self._reduced) if each is not None
         ]
-        for beside in _beside(rows, legend.of_map[ids], legend, reference):
+        for beside in _beside(rows, legend, reference):
             for counter in counters:
                 counter.add_rows(beside)
 
@@ -295,13 +279,12 @@ class _Judged:
 
 def _beside(
     rows: Iterable[FinishedRows],
-    of_map: NDArray[np.uint8],
     legend: SharedLegend,
     reference: Reference | None,
 ) -> Iterator[JudgedRows]:
     """Rows of the map beside those of the reference, in one legend."""
     for each in rows:
-        mapped = of_map[each.classes]
+        mapped = legend.of_map[each.classes]
         truth = np.full_like(mapped, NODATA)
         if reference is not None:
             truth = legend.of_reference[reference.read(Window(each.row, 0, *mapped.shape))]

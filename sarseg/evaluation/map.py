@@ -11,7 +11,7 @@ from rasterio.errors import RasterioError
 
 from sarseg.classes import MAX_CLASS_ID, NODATA, LandCoverClass, complete_legend
 from sarseg.errors import InputError
-from sarseg.prediction.blend import FinishedRows
+from sarseg.prediction.mapping import FinishedRows
 from sarseg.scenes.georeference import Georeference
 from sarseg.scenes.landcover import read_legend
 from sarseg.scenes.opening import open_raster, reason
@@ -48,9 +48,10 @@ class LandCoverMap:
             raise
 
     def rows(self) -> Iterator[FinishedRows]:
-        """The map from top to bottom; the classes are class ids here."""
+        """The map from top to bottom, with its confidence."""
         for window in self._strips():
-            yield FinishedRows(window.row, self._class_ids(window), self._confidence(window))
+            bands = np.stack([self._class_ids(window), self._confidence(window)])
+            yield FinishedRows(window.row, bands)
 
     def close(self) -> None:
         """Close the file."""

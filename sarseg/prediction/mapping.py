@@ -1,29 +1,32 @@
-"""A scene's map in rows, from top to bottom: prepare, segment and blend, tile by tile.
+"""From a scene to rows of its map: prepare, segment and blend, tile by tile, all at the same time.
 
 What becomes of the rows is the caller's: ``predict`` writes them, ``evaluate`` counts them.
 """
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
-from itertools import islice
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import rasterio
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from sarseg.classes import NODATA, LandCoverClass
-from sarseg.errors import InputError, ModelError, UsageError
+from sarseg.classes import NODATA
+from sarseg.errors import InputError, UsageError
 from sarseg.filters.preparation import Preparation, prepare_window, scene_scaling
 from sarseg.model.card import ModelCard
 from sarseg.model.file import LoadedModel
-from sarseg.prediction.blend import FinishedRows, RowBlender
+from sarseg.prediction.blend import StripBlender
 from sarseg.prediction.boxes import Boxes, BoxSource, check_prompts
 from sarseg.prediction.fit import ScalingSource, bands_used, picks_of
-from sarseg.prediction.tiles import TileGrid
+from sarseg.prediction.forward import Forward, choose_precision
+from sarseg.prediction.layers import MapLayers
+from sarseg.prediction.pipeline import Ahead
+from sarseg.prediction.regrouping import regrouping
+from sarseg.prediction.settings import DEFAULTS, PredictSettings
+from sarseg.prediction.tiles import Strip, TileGrid
 from sarseg.scenes.reader import Scene
 from sarseg.scenes.window import Window
 
@@ -31,13 +34,86 @@ _SMALLEST_CACHE = 64 * 2**20
 _LARGEST_BLOCK = 512  # rows of a GeoTIFF block, as usual
 _BYTES_PER_VALUE = 4
 
+_LONGEST_GROUP = 16
+"""Tiles that are looked at for one batch: where most are skipped, the others do not wait long."""
+
+_BATCH_SIZE = 4
+"""Where it is not chosen, and nothing is written that it could change."""
+
+BATCHES_AHEAD = 2
+"""How many batches of prepared tiles wait for the segmenter, so that it never waits for them."""
+
+_HALF = 0.31830988
+"""Added before rounding down: fractions of a pixel that occur, as 0.5, then stay far from where
+rounding errors decide."""
+
+
+class BatchTooLargeError(UsageError):
+    """A batch does not fit the memory of the device."""
+
+
+@dataclass
+class TileCounts:
+    """Tiles by what became of them: ``segmented``; ``skipped``, without a valid pixel;
+    ``unprompted``, with valid pixels but without a box that says where to look; ``missing``, that
+    could not be read."""
+
+    segmented: int = 0
+    skipped: int = 0
+    unprompted: int = 0
+    missing: int = 0
+
+    def __add__(self, other: "TileCounts") -> "TileCounts":
+        return TileCounts(
+            self.segmented + other.segmented,
+            self.skipped + other.skipped,
+            self.unprompted + other.unprompted,
+            self.missing + other.missing,
+        )
+
 
 @dataclass(frozen=True)
-class _Tile:
+class FinishedRows:
+    """Rows of a map that no later tile touches: ``bands`` (n, h, w), class ids first, confidence in
+    percent second where there is any; 255 where the scene is not valid."""
+
+    row: int
+    bands: NDArray[np.uint8]
+
+    @property
+    def classes(self) -> NDArray[np.uint8]:
+        """Class ids (h, w)."""
+        return np.asarray(self.bands[0])
+
+    @property
+    def confidence(self) -> NDArray[np.uint8]:
+        """Percent (h, w)."""
+        return np.asarray(self.bands[1])
+
+
+@dataclass(frozen=True)
+class Step:
+    """One batch more: ``done`` tiles of the strip are blended, and ``rows`` finished by them;
+    ``missing`` says why tiles could not be read."""
+
+    done: int
+    counts: TileCounts
+    rows: Sequence[FinishedRows]
+    missing: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Tile:
+    """What a window of the scene holds, prepared; ``boxes`` None for a decoder that takes none.
+
+    ``missing`` says why it could not be read, where it could not.
+    """
+
     window: Window
     bands: NDArray[np.float32]
     valid: NDArray[np.bool_]
-    boxes: Boxes | None  # None for a decoder that takes none
+    boxes: Boxes | None
+    missing: str | None = None
 
     @property
     def skipped(self) -> bool:
@@ -49,101 +125,205 @@ class _Tile:
         """True where there would be something to look at, but no box says where."""
         return not self.skipped and self.boxes is not None and not len(self.boxes)
 
+    @property
+    def shown(self) -> bool:
+        """True where the segmenter is to look."""
+        return not (self.skipped or self.unprompted)
+
+
+TileReader = Callable[[Window], Tile]
+
+
+@dataclass
+class _Group:
+    """Consecutive tiles, of which a batch is shown to the segmenter."""
+
+    tiles: list[Tile] = field(default_factory=list)
+    shown: int = 0
+
+    def add(self, tile: Tile) -> None:
+        self.tiles.append(tile)
+        self.shown += tile.shown
+
 
 def map_rows(
     scene: Scene,
     model: LoadedModel,
+    settings: PredictSettings = DEFAULTS,
     *,
     boxes: BoxSource | None = None,
-    overlap: int | None = None,
-    batch_size: int = 4,
-    scaling: ScalingSource = "model",
     progress: Callable[[int, int], None] | None = None,
-) -> Iterator[FinishedRows]:
-    """The map of ``scene`` in rows of its full width, from the first to the last.
+) -> Generator[FinishedRows, None, None]:
+    """The map of ``scene`` with its confidence, in rows of the full width from first to last.
 
     Options and the bands are checked at once, all else is done as the rows are asked for; see
     ``predict_scene`` on both, and on what is raised. Run it in ``bounded_cache``.
     """
-    picks_of(scene, model.card)
-    check_prompts(model.card, boxes)
-    if batch_size < 1:
-        raise UsageError(f"The batch size is {batch_size}: choose 1 or more.")
-    grid = tile_grid(scene, model.card, overlap)
-    return _rows(scene, model, grid, boxes, batch_size, scaling, progress)
+    grid = checked_grid(scene, model.card, settings, boxes)
+    return _map_rows(scene, model, grid, boxes, settings, progress)
 
 
-def tile_grid(scene: Scene, card: ModelCard, overlap: int | None) -> TileGrid:
-    """The tiles of a map of ``scene``; ``overlap`` None is a quarter of the model's tile size.
+def checked_grid(
+    scene: Scene, card: ModelCard, settings: PredictSettings, boxes: BoxSource | None
+) -> TileGrid:
+    """The tiles of a map of ``scene`` by the model of ``card``.
 
-    Raises UsageError where the overlap does not fit the tiles.
+    Raises ModelError where the bands do not fit, UsageError where the overlap does not fit the
+    tiles, or boxes the decoder.
     """
-    default = card.tile_size // 4
-    overlap = default if overlap is None else overlap
-    return TileGrid(scene.height, scene.width, card.tile_size, overlap)
+    picks_of(scene, card)
+    check_prompts(card, boxes)
+    overlap = card.tile_size // 4 if settings.overlap is None else settings.overlap
+    return TileGrid(scene.height, scene.width, card.tile_size, overlap, _anchor(scene))
 
 
-def bounded_cache(grid: TileGrid, card: ModelCard) -> rasterio.Env:
+def map_layers(card: ModelCard, settings: PredictSettings) -> MapLayers:
+    """The bands of a map by the model of ``card``. Raises as ``regrouping``."""
+    return MapLayers(
+        regrouping(card, settings.classes),
+        settings.confidence,
+        settings.entropy,
+        settings.probabilities,
+    )
+
+
+def bounded_cache(grid: TileGrid, card: ModelCard, width: int | None = None) -> rasterio.Env:
     """GDAL's block cache with room for the blocks under one row of tiles, and no more.
 
     By default GDAL keeps blocks until a twentieth of the machine's memory is full of them. Who sets
-    GDAL_CACHEMAX for the process is obeyed.
+    GDAL_CACHEMAX for the process is obeyed. ``width`` is that of a strip, None that of the scene.
     """
     if "GDAL_CACHEMAX" in os.environ:
         return rasterio.Env()
-    num_bands = len(card.inputs)
-    row_of_tiles = (grid.tile + _LARGEST_BLOCK) * grid.width * num_bands * _BYTES_PER_VALUE
-    return rasterio.Env(GDAL_CACHEMAX=max(row_of_tiles, _SMALLEST_CACHE))
+    return rasterio.Env(GDAL_CACHEMAX=cache_bytes(grid, card, width or grid.width))
 
 
-def class_ids(classes: Sequence[LandCoverClass]) -> NDArray[np.uint8]:
-    """Class id (256,) of each class index in ``FinishedRows``; nodata stays what it is."""
-    ids = np.full(NODATA + 1, NODATA, np.uint8)
-    ids[: len(classes)] = [entry.id for entry in classes]
-    return ids
+def cache_bytes(grid: TileGrid, card: ModelCard, width: int) -> int:
+    """What ``bounded_cache`` allows."""
+    row_of_tiles = (grid.tile + _LARGEST_BLOCK) * width * len(card.inputs) * _BYTES_PER_VALUE
+    return max(row_of_tiles, _SMALLEST_CACHE)
 
 
-def _rows(
+@contextmanager
+def tile_reader(
+    scene: Scene,
+    card: ModelCard,
+    settings: PredictSettings,
+    boxes: BoxSource | None = None,
+    device: str = "cpu",
+) -> Iterator[TileReader]:
+    """What reads and prepares tiles of ``scene`` for the model of ``card``, while files are open.
+
+    Raises InputError where the boxes cannot be used, or the scene's statistics cannot be measured.
+    """
+    picks = picks_of(scene, card)
+    with _tile_boxes(boxes, scene, card) as boxes_in:
+        preparation = _preparation(scene, card, picks, settings.scaling, device)
+
+        def read(window: Window) -> Tile:
+            try:
+                bands, valid = prepare_window(scene, window, preparation, picks, device)
+            except InputError as error:
+                if not settings.allow_missing:
+                    raise
+                return Tile(window, *_nothing(window, len(picks)), None, str(error))
+            if not valid.any():
+                bands, valid = _nothing(window, len(picks))
+            return Tile(window, bands, valid, boxes_in(window))
+
+        yield read
+
+
+def map_strip(
+    strip: Strip,
+    read: TileReader,
+    forward: Forward,
+    blender: StripBlender,
+    layers: MapLayers,
+    batch_size: int,
+    first: int = 0,
+) -> Generator[Step, None, None]:
+    """Map a strip from tile ``first`` on, of which the tiles before are in ``blender`` already.
+
+    Reading and preparing, segmenting, and blending with what the caller does go on at the same
+    time. Which tiles share a batch depends on nothing that comes before, so a strip that is gone on
+    with after a step gives what it gives in one go.
+
+    Raises BatchTooLargeError where a batch does not fit the device's memory, InputError where a
+    tile cannot be read, ModelError where the model answers with no numbers.
+    """
+    prepared = Ahead(map(read, strip.tiles(first)), BATCHES_AHEAD * batch_size)
+    done = first
+    with Ahead(_segmented(prepared, forward, batch_size), 1) as groups:
+        for group in groups:
+            counts, rows = TileCounts(), []
+            for tile, probabilities in group:
+                if probabilities is not None:
+                    blender.add(tile.window, probabilities, tile.valid)
+                begin, end = strip.finished_rows(done)
+                if begin < end:
+                    sums = blender.finished(begin, end, tile.window.row)
+                    rows.append(FinishedRows(begin, layers.of(sums)))
+                if (done + 1) % len(strip.col_starts) == 0:
+                    blender.next_row()
+                counts += _counted(tile)
+                done += 1
+            missing = [tile.missing for tile, _ in group if tile.missing is not None]
+            yield Step(done, counts, rows, missing)
+
+
+def _map_rows(
     scene: Scene,
     model: LoadedModel,
     grid: TileGrid,
     boxes: BoxSource | None,
-    batch_size: int,
-    scaling: ScalingSource,
+    settings: PredictSettings,
     progress: Callable[[int, int], None] | None,
-) -> Iterator[FinishedRows]:
+) -> Generator[FinishedRows, None, None]:
     card = model.card
-    picks = picks_of(scene, card)
-    skipped = unprompted = 0
+    layers = map_layers(card, replace(settings, confidence=True))
+    forward = Forward(model, choose_precision(settings.precision, model.device), settings.views)
+    batch_size = settings.batch_size or _BATCH_SIZE
+    (strip,) = grid.strips()
+    blender = StripBlender(strip, len(card.classes), settings.window)
     mapped = False
-    with _tile_boxes(boxes, scene, card) as boxes_in:
-        preparation = _preparation(scene, card, picks, scaling, model.device)
-        blender = RowBlender(len(card.classes), grid)
-        tiles = (
-            _Tile(
-                window,
-                *prepare_window(scene, window, preparation, picks, model.device),
-                boxes_in(window),
-            )
-            for window in grid
-        )
-        segmented = _segmented(tiles, model, batch_size)
-        for done, (tile, probabilities) in enumerate(segmented, start=1):
-            skipped += tile.skipped
-            unprompted += tile.unprompted
-            rows = blender.add(tile.window, probabilities, tile.valid)
-            if rows is not None:
+    with tile_reader(scene, card, settings, boxes, model.device) as read:
+        for step in map_strip(strip, read, forward, blender, layers, batch_size):
+            for rows in step.rows:
                 mapped = mapped or bool((rows.classes != NODATA).any())
-                yield replace(rows, skipped=skipped, unprompted=unprompted)
-                skipped = unprompted = 0
+                yield rows
             if progress:
-                progress(done, len(grid))
+                progress(step.done, len(strip))
     if not mapped:
-        used = " and ".join(bands_used(scene, card))
-        raise InputError(
-            f"{scene.name} has no pixel that is valid in {used}: all is nodata, "
-            "so there is no map to make."
-        )
+        raise nothing_valid(scene, card)
+
+
+def nothing_valid(scene: Scene, card: ModelCard) -> InputError:
+    """The sentence for a scene without a map."""
+    used = " and ".join(bands_used(scene, card))
+    return InputError(
+        f"{scene.name} has no pixel that is valid in {used}: all is nodata, "
+        "so there is no map to make."
+    )
+
+
+def _anchor(scene: Scene) -> tuple[int, int]:
+    """Row and column of the scene's first pixel in a frame that all its parts share.
+
+    It begins at the origin of the map's CRS, so that also parts cut out by other programs have the
+    same tiles as the whole; without a transform at the first pixel of the file.
+    """
+    transform = scene.georeference.transform
+    if transform is None or transform.is_degenerate:
+        return scene.cut.row, scene.cut.col
+    col, row = ~transform * (0.0, 0.0)
+    return -int(np.floor(row + _HALF)), -int(np.floor(col + _HALF))
+
+
+def _nothing(window: Window, bands: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Bands and validity of a tile without data, which take no memory while it waits."""
+    shape = window.height, window.width
+    return np.broadcast_to(np.float32(0), (bands, *shape)), np.broadcast_to(np.False_, shape)
 
 
 def _preparation(
@@ -167,47 +347,50 @@ def _tile_boxes(
 
 
 def _segmented(
-    tiles: Iterator[_Tile], model: LoadedModel, batch_size: int
-) -> Iterator[tuple[_Tile, NDArray[np.float32] | None]]:
-    """Each tile with its probabilities (K, tile, tile), or None where no pixel is valid."""
-    num_classes, size = len(model.card.classes), model.card.tile_size
-    # where no box is, all is the first class for certain
-    rest = np.broadcast_to(
-        np.eye(num_classes, 1, dtype=np.float32)[..., None], (num_classes, size, size)
+    prepared: Ahead[Tile], forward: Forward, batch_size: int
+) -> Iterator[list[tuple[Tile, NDArray[np.float32] | None]]]:
+    """Tiles in groups, each with its probabilities (K, tile, tile), None where none is valid."""
+    with prepared:
+        group = _Group()
+        for tile in prepared:
+            group.add(tile)
+            if group.shown == batch_size or len(group.tiles) >= _LONGEST_GROUP * batch_size:
+                yield _answered(group, forward)
+                group = _Group()
+        if group.tiles:
+            yield _answered(group, forward)
+
+
+def _answered(group: _Group, forward: Forward) -> list[tuple[Tile, NDArray[np.float32] | None]]:
+    shown = [tile for tile in group.tiles if tile.shown]
+    answers: Iterator[NDArray[np.float32]] = iter(())
+    if shown:
+        bands = np.stack([tile.bands for tile in shown])
+        boxes = [tile.boxes for tile in shown if tile.boxes is not None]
+        try:
+            answers = iter(forward.probabilities(bands, boxes))
+        except torch.OutOfMemoryError as error:
+            raise BatchTooLargeError(
+                f"{len(shown)} tiles at once do not fit the memory of {forward.model.device}: "
+                "choose a smaller --batch-size."
+            ) from error
+    classes, size = len(forward.model.card.classes), forward.model.card.tile_size
+    return [
+        (tile, next(answers) if tile.shown else None if tile.skipped else _rest(classes, size))
+        for tile in group.tiles
+    ]
+
+
+def _rest(num_classes: int, size: int) -> NDArray[np.float32]:
+    """Where no box is, all is the first class for certain."""
+    certain = np.eye(num_classes, 1, dtype=np.float32)[..., None]
+    return np.broadcast_to(certain, (num_classes, size, size))
+
+
+def _counted(tile: Tile) -> TileCounts:
+    return TileCounts(
+        segmented=int(tile.shown),
+        skipped=int(tile.skipped and tile.missing is None),
+        unprompted=int(tile.unprompted),
+        missing=int(tile.missing is not None),
     )
-    while batch := list(islice(tiles, batch_size)):
-        shown = [tile for tile in batch if not (tile.skipped or tile.unprompted)]
-        probabilities = iter(_probabilities(shown, model) if shown else ())
-        for tile in batch:
-            if tile.skipped:
-                yield tile, None
-            else:
-                yield tile, rest if tile.unprompted else next(probabilities)
-
-
-@torch.inference_mode()
-def _probabilities(tiles: Sequence[_Tile], model: LoadedModel) -> NDArray[np.float32]:
-    """Class probabilities (B, K, tile, tile)."""
-    bands = torch.from_numpy(np.stack([tile.bands for tile in tiles])).to(model.device)
-    boxes = [torch.from_numpy(tile.boxes) for tile in tiles if tile.boxes is not None]
-    prompts = [of_one.to(model.device, torch.float) for of_one in boxes]
-    try:
-        logits = model.segmenter(bands, prompts) if prompts else model.segmenter(bands)
-        probabilities = class_probabilities(logits, model.card)
-    except torch.OutOfMemoryError as error:
-        raise UsageError(
-            f"{len(tiles)} tiles at once do not fit the memory of {model.device}: "
-            "choose a smaller --batch-size."
-        ) from error
-    return np.asarray(probabilities.cpu().numpy(), np.float32)
-
-
-def class_probabilities(logits: Tensor, card: ModelCard) -> Tensor:
-    """Probabilities (B, K, S, S) float32 from a model's logits, at its temperature.
-
-    Raises ModelError where they are no numbers.
-    """
-    probabilities = (logits.float() / card.temperature).softmax(dim=1)
-    if not torch.isfinite(probabilities).all():
-        raise ModelError("The model answers with values that are no numbers: it cannot be used.")
-    return probabilities

@@ -1,20 +1,27 @@
-"""From a scene to a land-cover map: what ``map_rows`` gives is written."""
+"""From a scene to a land-cover map: what is mapped is kept in a journal, then written."""
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from sarseg import __version__
 from sarseg.classes import NODATA
+from sarseg.errors import SarsegError
 from sarseg.model.file import LoadedModel
 from sarseg.prediction.boxes import BoxSource
-from sarseg.prediction.fit import ScalingSource, bands_used
-from sarseg.prediction.mapping import bounded_cache, class_ids, map_rows, tile_grid
-from sarseg.prediction.tiles import TileGrid
-from sarseg.scenes.landcover import LandCoverWriter
+from sarseg.prediction.filling import Progress, fill_journal, tiles_before
+from sarseg.prediction.fit import bands_used
+from sarseg.prediction.journal import Journal, Position, unfinished
+from sarseg.prediction.mapping import (
+    BatchTooLargeError,
+    bounded_cache,
+    checked_grid,
+    nothing_valid,
+)
+from sarseg.prediction.planning import Tell, Work, settled
+from sarseg.prediction.provenance import input_files
+from sarseg.prediction.settings import DEFAULTS, PredictSettings
+from sarseg.scenes.geotiff import check_geotiff
+from sarseg.scenes.landcover import write_landcover
 from sarseg.scenes.reader import Scene
 
 
@@ -22,18 +29,25 @@ from sarseg.scenes.reader import Scene
 class PredictionSummary:
     """What was predicted.
 
-    ``shape`` is (rows, columns), ``bands`` the scene's bands that were used, ``tiles`` counts all
-    tiles, ``skipped`` those without a valid pixel and ``unprompted`` those with valid pixels but
-    without a box that says where to look; ``pixels`` counts pixels by class name, and those without
-    a class under ``nodata``.
+    ``shape`` is (rows, columns), ``bands`` the scene's bands that were used. ``tiles`` counts all
+    tiles, of which ``resumed`` came from an earlier, unfinished run; ``skipped`` had no valid
+    pixel, ``unprompted`` some but no box that says where to look, and ``missing`` could not be
+    read, for the ``reasons`` given. ``pixels`` counts pixels by class name, and those without a
+    class under ``nodata``.
     """
 
     output: Path
     shape: tuple[int, int]
     bands: tuple[str, ...]
     tiles: int
+    resumed: int
     skipped: int
     unprompted: int
+    missing: int
+    reasons: tuple[str, ...]
+    device: str
+    precision: str
+    batch_size: int
     seconds: float
     pixels: dict[str, int]
 
@@ -42,94 +56,109 @@ def predict_scene(
     scene: Scene,
     model: LoadedModel,
     output: Path,
+    settings: PredictSettings = DEFAULTS,
     *,
     boxes: BoxSource | None = None,
-    overlap: int | None = None,
-    batch_size: int = 4,
-    confidence: bool = False,
     overwrite: bool = False,
-    scaling: ScalingSource = "model",
-    progress: Callable[[int, int], None] | None = None,
+    resume: bool = False,
+    progress: Progress | None = None,
+    tell: Tell | None = None,
 ) -> PredictionSummary:
     """Write the land-cover map of ``scene`` to ``output``, on the scene's grid.
 
     ``boxes`` says where a model whose decoder takes boxes has to look, and is for no other; tiles
-    without a box hold nothing but the rest, for certain, and are not segmented.
+    without a box hold nothing but the rest, for certain, and are not segmented. Invalid pixels
+    become nodata; tiles without a valid pixel are skipped. ``progress(done, total)`` is called as
+    tiles are finished, ``tell`` with sentences about what is decided on the way.
 
-    Tiles overlap by ``overlap`` pixels (default: a quarter of the model's tile size);
-    ``batch_size`` tiles are segmented at once; ``confidence`` adds a second band with the blended
-    probability of the class in percent. ``progress(done, total)`` is called as tiles are finished.
-    Invalid pixels become nodata; tiles without a valid pixel are skipped. Memory grows with the
-    scene's width, not with its height.
+    Whatever ends the work early leaves what was saved of it in a hidden folder beside ``output``;
+    with ``resume`` it is gone on with, and the map is to the byte what it is in one go.
 
     Raises ModelError where the model does not fit the scene's bands, OutputError where ``output``
     cannot be written or is one of the files read, InputError where the scene cannot be read or has
-    no valid pixel, or no box lies on it, UsageError where options make no sense together. No file
-    is left behind then.
+    no valid pixel, or no box lies on it, UsageError where options make no sense together, or
+    ``resume`` finds a run that was begun with others.
     """
     started = time.monotonic()
-    card = model.card
-    mapped = map_rows(
-        scene,
-        model,
-        boxes=boxes,
-        overlap=overlap,
-        batch_size=batch_size,
-        scaling=scaling,
-        progress=progress,
-    )
-    grid = tile_grid(scene, card, overlap)
-    ids = class_ids(card.classes)
-    counts = np.zeros(NODATA + 1, np.int64)
-    skipped = unprompted = 0
+    checked_grid(scene, model.card, settings, boxes)
+    check_geotiff(output, "map", overwrite=overwrite, inputs=input_files(scene, settings, boxes))
+    begun = unfinished(output) if resume else None
+    work = settled(scene, model, settings, boxes, tell, begun=begun)
+    while True:
+        try:
+            position, resumed = _written(work, output, resume, progress, tell)
+            break
+        except BatchTooLargeError:
+            if work.batch_size == 1 or unfinished(output) is not None:
+                raise
+            work = work.with_smaller_batches()
+            if tell:
+                tell(f"The memory of {model.device} is full: {work.batch_size} tiles at once now.")
+    return _summary(work, output, position, resumed, time.monotonic() - started)
+
+
+def _written(
+    work: Work, output: Path, resume: bool, progress: Progress | None, tell: Tell | None
+) -> tuple[Position, int]:
+    """Map what is not mapped yet, and write the map.
+
+    Where the journal ends, and how many tiles an earlier run left.
+    """
+    widest = max(strip.width for strip in work.strips)
+    num_bands = len(work.layers.bands)
     with (
-        bounded_cache(grid, card),
-        LandCoverWriter(
-            output,
-            scene.georeference,
-            card.classes,
-            confidence=confidence,
-            overwrite=overwrite,
-            inputs=[*scene.files, boxes.path] if boxes else scene.files,
-            tags=_tags(scene, model, scaling, grid, boxes),
-        ) as writer,
+        bounded_cache(work.grid, work.model.card, widest),
+        Journal(output, work.identity, num_bands, resume=resume) as journal,
     ):
-        for rows in mapped:
-            classes = ids[rows.classes]
-            counts += np.bincount(classes.ravel(), minlength=len(counts))
-            skipped += rows.skipped
-            unprompted += rows.unprompted
-            writer.write_rows(rows.row, classes, rows.confidence if confidence else None)
+        resumed = tiles_before(work.strips, journal.position)
+        if tell and journal.discarded:
+            tell(f"The unfinished run of {output} is begun anew; --resume would go on with it.")
+        if tell and resumed:
+            tell(f"Going on after {resumed} of {work.tiles} tiles.")
+        try:
+            fill_journal(work, journal, progress)
+            if not any(journal.position.pixels[:NODATA]):
+                journal.discard()
+                raise nothing_valid(work.scene, work.model.card)
+            write_landcover(
+                output,
+                work.scene.georeference,
+                work.layers.regrouping.classes,
+                work.layers.bands,
+                journal.raw_strips((strip.col, strip.width) for strip in work.strips),
+                tags=work.tags,
+                work=journal.folder,
+            )
+        except (SarsegError, KeyboardInterrupt) as error:
+            if not journal.saved:
+                raise
+            kept = tiles_before(work.strips, journal.position)
+            hint = f"{kept} of {work.tiles} tiles are kept: --resume goes on with them."
+            raise type(error)(f"{error} {hint}".strip()) from error
+        return journal.position, resumed
+
+
+def _summary(
+    work: Work, output: Path, position: Position, resumed: int, seconds: float
+) -> PredictionSummary:
+    counts = position.counts
+    classes = work.layers.regrouping.classes
     return PredictionSummary(
         output=output,
-        shape=(scene.height, scene.width),
-        bands=bands_used(scene, card),
-        tiles=len(grid),
-        skipped=skipped,
-        unprompted=unprompted,
-        seconds=time.monotonic() - started,
+        shape=(work.scene.height, work.scene.width),
+        bands=bands_used(work.scene, work.model.card),
+        tiles=work.tiles,
+        resumed=resumed,
+        skipped=counts.skipped,
+        unprompted=counts.unprompted,
+        missing=counts.missing,
+        reasons=position.missing,
+        device=work.model.device,
+        precision=work.forward.precision,
+        batch_size=work.batch_size,
+        seconds=seconds,
         pixels={
-            **{entry.name: int(counts[entry.id]) for entry in card.classes},
-            "nodata": int(counts[NODATA]),
+            **{entry.name: position.pixels[entry.id] for entry in classes},
+            "nodata": position.pixels[NODATA],
         },
     )
-
-
-def _tags(
-    scene: Scene,
-    model: LoadedModel,
-    scaling: ScalingSource,
-    grid: TileGrid,
-    boxes: BoxSource | None,
-) -> dict[str, str]:
-    """How the map came about, for those who find it later."""
-    return {
-        "SARSEG_VERSION": __version__,
-        "SARSEG_MODEL_SHA256": model.sha256,
-        "SARSEG_SCENE": scene.name,
-        "SARSEG_BANDS": ",".join(bands_used(scene, model.card)),
-        "SARSEG_INPUT_UNIT": scene.unit,
-        "SARSEG_SCALING": scaling,
-        "SARSEG_OVERLAP": str(grid.overlap),
-        **({"SARSEG_BOXES": boxes.path.name} if boxes else {}),
-    }

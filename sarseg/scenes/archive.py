@@ -15,7 +15,7 @@ from sarseg.scenes.naming import layers_in
 
 _SAFE = re.compile(r"\.SAFE/|/manifest\.safe$", re.IGNORECASE)
 
-_SUFFIXES = {".tif", ".tiff", ".img", ".jp2", ".vrt", ".ntf", ".nc"}
+RASTER_SUFFIXES = {".tif", ".tiff", ".img", ".jp2", ".vrt", ".ntf", ".nc"}
 """Of rasters with measurements; products bring pictures of them as PNG or JPEG."""
 
 _LISTED = 12
@@ -41,7 +41,9 @@ def rasters_in(name: str) -> list[str]:
         )
     if len(files) == 1:
         return files
-    rasters = sorted(file for file in files if Path(file_name(file)).suffix.lower() in _SUFFIXES)
+    rasters = sorted(
+        file for file in files if Path(file_name(file)).suffix.lower() in RASTER_SUFFIXES
+    )
     layers = {raster: layers_in(file_name(raster)) for raster in rasters}
     named = [raster for raster in rasters if layers[raster]]
     times = Counter(layer for raster in named for layer in layers[raster])
@@ -65,9 +67,17 @@ def rasters_in(name: str) -> list[str]:
     )
 
 
+def visible(folder: Path) -> list[Path]:
+    """What lies in ``folder`` in the order of names, without what systems and writers hide there.
+
+    Raises OSError where it cannot be read.
+    """
+    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+
+
 def _files_in_folder(name: str) -> list[str]:
     try:
-        return [str(path) for path in Path(name).iterdir() if path.is_file()]
+        return [str(path) for path in visible(Path(name)) if path.is_file()]
     except OSError as error:
         raise InputError(f"The folder {name} cannot be read: {error.strerror}.") from error
 

@@ -15,6 +15,11 @@ def polarisations_in(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name.upper() for name in _NAME.findall(text)))
 
 
+def around_polarisations(text: str) -> tuple[str, ...]:
+    """What stands in ``text`` before, between and after the polarisations that it names."""
+    return tuple(_NAME.sub("\n", text).split("\n"))
+
+
 def band_polarisations(
     file_name: str,
     file_tags: Mapping[str, str],

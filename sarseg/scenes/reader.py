@@ -38,7 +38,8 @@ class Scene:
     they mark is invalid. ``left_out`` are the places of bands beside named ones of the same file
     of which nothing is known. ``unit`` is that of all backscatter. ``doubts`` are sentences about
     what a person should know of the numbers. ``whole`` is the grid that the scene is the window
-    ``cut`` of, where an area of interest limits it; all else is about that window.
+    ``cut`` of, where an area of interest limits it; all else is about that window. ``reading`` is
+    how it was asked to be read.
     """
 
     def __init__(
@@ -53,9 +54,11 @@ class Scene:
         validity: Sequence[Validity] = (),
         left_out: Sequence[str] = (),
         doubts: Sequence[str] = (),
+        reading: Reading = DEFAULT,
         closing: ExitStack,
     ) -> None:
         self.name = name
+        self.reading = reading
         self.bands = tuple(band.meaning.name for band in bands)
         self.unit = unit
         self.unit_source = unit_source
@@ -122,6 +125,7 @@ class Scene:
                 validity=validity,
                 left_out=left_out,
                 doubts=doubts,
+                reading=reading,
                 closing=closing.pop_all(),
             )
 

@@ -14,9 +14,9 @@ from torch import Tensor
 from sarseg.assessment.confusion import Scores
 from sarseg.errors import OutputError
 from sarseg.model.file import trained_state
+from sarseg.model.memory import peak_memory
 from sarseg.training.averaging import copy_into
 from sarseg.training.lightning_module import SegmentationTask
-from sarseg.training.memory import peak_memory
 from sarseg.training.state import StateFile
 
 STOPPING = (signal.SIGINT, signal.SIGTERM)

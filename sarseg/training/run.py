@@ -18,6 +18,7 @@ from sarseg.model.bands import BandInputs, exact_inputs
 from sarseg.model.card import ModelCard
 from sarseg.model.device import choose_device
 from sarseg.model.file import save_model
+from sarseg.model.memory import peak_memory
 from sarseg.model.parameters import parameters_of
 from sarseg.model.segmenter import Segmenter
 from sarseg.sam.architecture import architecture
@@ -32,7 +33,6 @@ from sarseg.training.checks import check_place
 from sarseg.training.lightning_module import SegmentationTask
 from sarseg.training.loading import ChipLoading
 from sarseg.training.loggers import loggers
-from sarseg.training.memory import peak_memory
 from sarseg.training.objectives import objective
 from sarseg.training.plan import Plan, plan
 from sarseg.training.processes import Processes, processes

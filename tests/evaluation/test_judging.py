@@ -19,6 +19,7 @@ from sarseg.evaluation.map import LandCoverMap
 from sarseg.evaluation.reference import JudgedPart, ReferenceFiles
 from sarseg.evaluation.result import Accuracy
 from sarseg.prediction.predictor import predict_scene
+from sarseg.prediction.settings import PredictSettings
 from sarseg.scenes.reader import Scene
 from tests.rasters import speckle, write_raster
 from tests.toy import toy_model
@@ -169,7 +170,7 @@ class TestModel:
         model, judging = toy_model(), Judging(ReferenceFiles(truth), pictures=True)
         landcover = tmp_path / "map.tif"
         with Scene.open([scene]) as opened:
-            predict_scene(opened, model, landcover, confidence=True)
+            predict_scene(opened, model, landcover, PredictSettings(confidence=True))
             of_model = evaluate_scene(opened, [str(scene)], model, Path("m.safetensors"), judging)
         of_map = evaluate_map(landcover, judging)
         by_id = {entry.id: entry for entry in accuracy(of_map).classes}
@@ -190,7 +191,9 @@ class TestModel:
         judging = Judging(ReferenceFiles(truth))
         with Scene.open([scene]) as opened:
             one, other = (
-                evaluate_scene(opened, [], toy_model(), Path("m"), judging, batch_size=batch)
+                evaluate_scene(
+                    opened, [], toy_model(), Path("m"), judging, PredictSettings(batch_size=batch)
+                )
                 for batch in (1, 7)
             )
         assert accuracy(one) == accuracy(other)

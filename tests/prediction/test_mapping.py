@@ -5,12 +5,13 @@ import pytest
 
 from sarseg.errors import InputError, ModelError, UsageError
 from sarseg.filters.preparation import BandScaling, Preparation
-from sarseg.prediction.mapping import class_ids, map_rows, tile_grid
+from sarseg.prediction.mapping import checked_grid, map_rows
 from sarseg.prediction.predictor import predict_scene
+from sarseg.prediction.settings import PredictSettings
 from sarseg.scenes.opening import open_raster
 from sarseg.scenes.reader import Scene
 from tests.rasters import speckle, write_raster
-from tests.toy import CLASSES, Constant, toy_card, toy_model
+from tests.toy import Constant, toy_card, toy_model
 
 PLAIN = Preparation(despeckle=None, scaling=(BandScaling(centre=-11.0, spread=4.0),) * 2)
 
@@ -25,24 +26,21 @@ def half_empty(tmp_path: Path) -> Path:
 def test_the_rows_are_those_of_the_map(tmp_path: Path, half_empty: Path) -> None:
     with Scene.open([half_empty]) as scene:
         model = toy_model()
-        summary = predict_scene(scene, model, tmp_path / "map.tif", confidence=True)
-        rows = list(map_rows(scene, model))
+        settings = PredictSettings(confidence=True, batch_size=3, precision="float32")
+        predict_scene(scene, model, tmp_path / "map.tif", settings)
+        rows = list(map_rows(scene, model, settings))
     with open_raster(str(tmp_path / "map.tif")) as dataset:
         classes, confidence = dataset.read()
     starts = np.cumsum([0, *(len(each.classes) for each in rows)])
     assert [each.row for each in rows] == starts[:-1].tolist()
-    found = class_ids(CLASSES)[np.concatenate([each.classes for each in rows])]
+    found = np.concatenate([each.classes for each in rows])
     np.testing.assert_array_equal(found, classes)
     np.testing.assert_array_equal(np.concatenate([each.confidence for each in rows]), confidence)
-    assert sum(each.skipped for each in rows) == summary.skipped > 0
-    assert rows[-1].skipped < summary.skipped  # each tile counts where its rows end
 
 
 def test_options_are_refused_before_the_first_row(half_empty: Path) -> None:
-    with Scene.open([half_empty]) as scene:
-        for options in ({"batch_size": 0}, {"overlap": 33}):
-            with pytest.raises(UsageError):
-                map_rows(scene, toy_model(), **options)  # type: ignore[arg-type]
+    with Scene.open([half_empty]) as scene, pytest.raises(UsageError, match="choose 0 to 56"):
+        map_rows(scene, toy_model(), PredictSettings(overlap=57))
 
 
 def test_bands_are_refused_before_the_first_row(tmp_path: Path) -> None:
@@ -69,16 +67,11 @@ def test_logits_are_divided_by_the_temperature(
     with Scene.open([path]) as scene:
         (rows,) = map_rows(scene, model)
     assert np.unique(rows.confidence).tolist() == [expected]
-    assert np.unique(rows.classes).tolist() == [0]
+    assert np.unique(rows.classes).tolist() == [3]
 
 
 def test_the_overlap_is_a_quarter_unless_given(half_empty: Path) -> None:
     with Scene.open([half_empty]) as scene:
-        assert tile_grid(scene, toy_card(), None).overlap == 16
-        assert tile_grid(scene, toy_card(), 3).overlap == 3
-
-
-def test_class_ids_of_indices() -> None:
-    ids = class_ids(CLASSES)
-    assert ids[:3].tolist() == [3, 0, 7]
-    assert (ids[3:] == 255).all()
+        for overlap, expected in ((None, 16), (3, 3)):
+            settings = PredictSettings(overlap=overlap)
+            assert checked_grid(scene, toy_card(), settings, None).overlap == expected

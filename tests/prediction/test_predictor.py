@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-import rasterio.env
 import rasterio.shutil
 import shapely
 import torch
+from rasterio._env import get_gdal_config, set_gdal_config
 from torch import Tensor, nn
 
 from sarseg.errors import InputError, ModelError, OutputError, UsageError
@@ -16,10 +16,8 @@ from sarseg.filters.despeckle import Lee
 from sarseg.filters.preparation import BandScaling, Preparation
 from sarseg.model.file import LoadedModel
 from sarseg.prediction.boxes import FeatureBoxes, MapBoxes
-from sarseg.prediction.predictor import (
-    PredictionSummary,
-    predict_scene,
-)
+from sarseg.prediction.predictor import PredictionSummary, predict_scene
+from sarseg.prediction.settings import PredictSettings
 from sarseg.scenes.georeference import Georeference
 from sarseg.scenes.opening import open_raster
 from sarseg.scenes.reader import Scene
@@ -30,11 +28,17 @@ from tests.toy import CLASSES, Constant, toy_card, toy_model
 PLAIN = Preparation(despeckle=None, scaling=(BandScaling(centre=-11.0, spread=4.0),) * 2)
 
 
+RUN = ("boxes", "overwrite", "resume", "progress", "tell")
+
+
 def predict(
     files: list[Path], output: Path, model: LoadedModel | None = None, **options: Any
 ) -> PredictionSummary:
+    """In float32 and in batches of 4, unless said otherwise: nothing is measured."""
+    run = {key: options.pop(key) for key in RUN if key in options}
+    chosen = PredictSettings(**{"batch_size": 4, "precision": "float32", **options})
     with Scene.open(files) as scene:
-        return predict_scene(scene, model or toy_model(), output, **options)
+        return predict_scene(scene, model or toy_model(), output, chosen, **run)
 
 
 def read(path: Path, band: int = 1) -> np.ndarray:
@@ -122,7 +126,8 @@ def test_progress_counts_all_tiles(tmp_path: Path, decibels: Path) -> None:
     summary = predict(
         [decibels], tmp_path / "map.tif", progress=lambda done, total: seen.append((done, total))
     )
-    assert seen == [(done, summary.tiles) for done in range(1, summary.tiles + 1)]
+    batches = range(4, summary.tiles, 4)
+    assert seen == [(done, summary.tiles) for done in (*batches, summary.tiles)]
 
 
 def test_each_band_goes_to_its_slot(tmp_path: Path) -> None:
@@ -168,7 +173,6 @@ class Broken(nn.Module):
     [
         (KeyboardInterrupt(), KeyboardInterrupt),
         (RuntimeError("defect"), RuntimeError),
-        (torch.OutOfMemoryError("CUDA out of memory"), UsageError),
         (None, ModelError),
     ],
 )
@@ -178,6 +182,31 @@ def test_a_failure_in_the_middle_leaves_nothing(
     with pytest.raises(seen):
         predict([decibels], tmp_path / "map.tif", toy_model(Broken(failure)))
     assert {path.name for path in tmp_path.iterdir()} == {"s_vv.tif"}
+
+
+class TooLarge(nn.Module):
+    """Has room for so many tiles, and no more."""
+
+    def __init__(self, room: int) -> None:
+        super().__init__()
+        self.room = room
+
+    def forward(self, bands: Tensor) -> Tensor:
+        if len(bands) > self.room:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return bands.repeat(1, 2, 1, 1)[:, :3]
+
+
+def test_a_batch_that_does_not_fit_is_halved(tmp_path: Path, decibels: Path) -> None:
+    told: list[str] = []
+    summary = predict(
+        [decibels], tmp_path / "map.tif", toy_model(TooLarge(1)), batch_size=4, tell=told.append
+    )
+    assert summary.batch_size == 1
+    assert [line.split(": ")[1] for line in told] == [f"{n} tiles at once now." for n in (2, 1)]
+    with pytest.raises(UsageError, match="1 tiles at once do not fit the memory of cpu"):
+        predict([decibels], tmp_path / "none.tif", toy_model(TooLarge(0)))
+    assert hidden_files(tmp_path) == []
 
 
 def test_a_file_that_breaks_off_leaves_nothing(tmp_path: Path) -> None:
@@ -216,7 +245,7 @@ def test_a_scene_is_never_overwritten(tmp_path: Path, decibels: Path) -> None:
 
 
 def test_impossible_options(tmp_path: Path, decibels: Path) -> None:
-    for options, told in [({"batch_size": 0}, "batch size"), ({"overlap": 33}, "0 to 32")]:
+    for options, told in [({"batch_size": 0}, "batch size"), ({"overlap": 57}, "0 to 56")]:
         with pytest.raises(UsageError, match=told):
             predict([decibels], tmp_path / "map.tif", **options)
     with pytest.raises(OutputError, match="does not exist"):
@@ -340,19 +369,21 @@ class CacheSize(nn.Module):
     """Notes how much GDAL may keep of what it read."""
 
     def forward(self, bands: Tensor) -> Tensor:
-        self.found = rasterio.env.getenv().get("GDAL_CACHEMAX")
+        self.found = get_gdal_config("GDAL_CACHEMAX")
         return bands.repeat(1, 2, 1, 1)[:, :3]
 
 
 def test_gdal_does_not_fill_the_memory_with_blocks(
     tmp_path: Path, decibels: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    segmenter = CacheSize()
+    segmenter, usual = CacheSize(), 100_000_000
+    set_gdal_config("GDAL_CACHEMAX", usual)
     predict([decibels], tmp_path / "map.tif", toy_model(segmenter))
-    assert segmenter.found == 64 * 2**20
+    assert segmenter.found == 64 * 2**20 != usual
     monkeypatch.setenv("GDAL_CACHEMAX", "512")
+    set_gdal_config("GDAL_CACHEMAX", usual)
     predict([decibels], tmp_path / "map.tif", toy_model(segmenter), overwrite=True)
-    assert segmenter.found is None
+    assert segmenter.found == usual
 
 
 def test_lee_is_what_the_model_file_says(tmp_path: Path) -> None:

@@ -1,0 +1,63 @@
+"""How much memory a prediction takes, and how wide strips may be for it."""
+
+from sarseg.errors import UsageError
+from sarseg.model.card import ModelCard
+from sarseg.prediction.mapping import BATCHES_AHEAD, cache_bytes
+from sarseg.prediction.tiles import TileGrid
+
+WIDEST_STRIP = 8192
+"""Columns of a strip: wider ones save next to nothing, as few tiles reach across."""
+
+_FLOAT = 4
+_ANSWERS = 3
+"""Batches of probabilities at once: made, waiting, and blended."""
+
+_SCRATCH = 8
+"""Times the bands of a tile that preparing one takes."""
+
+
+def strip_width(
+    grid: TileGrid,
+    card: ModelCard,
+    num_bands: int,
+    batch_size: int,
+    *,
+    base: int,
+    memory: int | None,
+) -> int:
+    """Columns of a strip for which all fits ``memory`` bytes; None: the widest that is of use.
+
+    ``base`` is what the process takes with the model at work, ``num_bands`` counts those of the
+    map. Raises UsageError where not even strips of one tile fit.
+    """
+    widest = min(grid.width, WIDEST_STRIP)
+    if memory is None:
+        return widest
+
+    def needed(width: int) -> int:
+        return predicted_bytes(grid, card, num_bands, batch_size, width, base=base)
+
+    narrowest = min(grid.tile, widest)
+    if needed(narrowest) > memory:
+        raise UsageError(
+            f"--memory {memory / 1e9:.2f}GB is not enough: {needed(narrowest) / 1e9:.2f}GB are "
+            f"needed for batches of {batch_size} and strips of one tile. Give that much, or a "
+            "smaller --batch-size where it is above 1."
+        )
+    width = widest
+    while needed(width) > memory:
+        width = max(width - grid.stride, narrowest)
+    return width
+
+
+def predicted_bytes(
+    grid: TileGrid, card: ModelCard, num_bands: int, batch_size: int, width: int, *, base: int
+) -> int:
+    """The most memory of the process that is used with strips of ``width`` columns."""
+    pixels, bands, classes = grid.tile**2, len(card.inputs), len(card.classes)
+    waiting = (BATCHES_AHEAD + 2) * batch_size * pixels * (bands * _FLOAT + 1)
+    answers = _ANSWERS * batch_size * pixels * classes * _FLOAT
+    scratch = _SCRATCH * pixels * bands * _FLOAT
+    # the sums, one plane more while they move on, and finished rows twice: as bands and as bytes
+    strip = width * grid.tile * ((classes + 2) * _FLOAT + 2 * num_bands)
+    return base + waiting + answers + scratch + strip + cache_bytes(grid, card, width)

@@ -1,0 +1,70 @@
+"""Mapping what a journal does not hold yet, and saving it in time."""
+
+from collections.abc import Callable, Sequence
+from contextlib import closing
+
+import numpy as np
+
+from sarseg.classes import NODATA
+from sarseg.errors import InputError
+from sarseg.prediction.blend import StripBlender
+from sarseg.prediction.journal import Journal, Position
+from sarseg.prediction.mapping import Step, TileReader, map_strip, tile_reader
+from sarseg.prediction.planning import Work
+from sarseg.prediction.tiles import Strip
+
+Progress = Callable[[int, int], None]
+
+
+def fill_journal(work: Work, journal: Journal, progress: Progress | None = None) -> None:
+    """Map the strips of ``work`` from the journal's position to the end.
+
+    It is saved every now and then, and before a tile that cannot be read ends it. Raises what
+    ``tile_reader``, ``map_strip`` and ``Journal`` do.
+    """
+    if journal.position.strip == len(work.strips):
+        return
+    device = work.model.device
+    with tile_reader(work.scene, work.model.card, work.settings, work.boxes, device) as read:
+        for number in range(journal.position.strip, len(work.strips)):
+            _fill_strip(work, journal, number, read, progress)
+
+
+def tiles_before(strips: Sequence[Strip], position: Position) -> int:
+    """Tiles that need not be looked at any more."""
+    return sum(map(len, strips[: position.strip])) + position.tiles
+
+
+def _fill_strip(
+    work: Work, journal: Journal, number: int, read: TileReader, progress: Progress | None
+) -> None:
+    strip, position = work.strips[number], journal.position
+    blender = StripBlender(strip, len(work.model.card.classes), work.settings.window)
+    if (sums := journal.sums()) is not None:
+        blender.sums[:] = sums
+    steps = map_strip(
+        strip, read, work.forward, blender, work.layers, work.batch_size, position.tiles
+    )
+    try:
+        with closing(steps):
+            for step in steps:
+                position = _taken_in(step, number, position, journal)
+                if journal.due:
+                    journal.save(position, blender.sums)
+                if progress:
+                    progress(tiles_before(work.strips, position), work.tiles)
+    except InputError:  # raised between steps: the sums are those of the position
+        if position != journal.position:
+            journal.save(position, blender.sums)
+        raise
+    journal.save(position.next_strip(), None)
+
+
+def _taken_in(step: Step, strip: int, position: Position, journal: Journal) -> Position:
+    pixels = np.zeros(NODATA + 1, np.int64)
+    height = 0
+    for rows in step.rows:
+        journal.append(strip, rows.bands)
+        pixels += np.bincount(rows.classes.ravel(), minlength=len(pixels))
+        height += len(rows.classes)
+    return position.after(step, height, pixels)

@@ -1,0 +1,125 @@
+"""What a map says about how it came about, and what it depends on."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import rasterio
+from rasterio.errors import RasterioError
+
+from sarseg import __version__
+from sarseg.model.card import library_versions
+from sarseg.model.file import LoadedModel
+from sarseg.prediction.boxes import BoxSource
+from sarseg.prediction.fit import bands_used
+from sarseg.prediction.forward import Precision
+from sarseg.prediction.mapping import checked_grid, map_layers
+from sarseg.prediction.settings import PredictSettings
+from sarseg.scenes.location import shown
+from sarseg.scenes.reader import Scene
+
+_RUNNING = ("SARSEG_DEVICE", "SARSEG_PRECISION", "SARSEG_BATCH_SIZE")
+
+
+def work_tags(
+    scene: Scene, model: LoadedModel, settings: PredictSettings, boxes: BoxSource | None = None
+) -> dict[str, str]:
+    """Tags that say what was asked for: nothing of when, where, or by whom."""
+    grid = checked_grid(scene, model.card, settings, boxes)
+    reading = scene.reading
+    given = {
+        "SARSEG_CLASSES": settings.classes and settings.classes.name,
+        "SARSEG_BOXES": boxes and boxes.path.name,
+        "SARSEG_AOI": reading.area and shown(reading.area),
+        "SARSEG_NODATA": reading.nodata,
+    }
+    return {
+        "SARSEG_VERSION": __version__,
+        "SARSEG_MODEL_SHA256": model.sha256,
+        "SARSEG_SCENE": scene.name,
+        "SARSEG_BANDS": ",".join(bands_used(scene, model.card)),
+        "SARSEG_INPUT_UNIT": scene.unit,
+        "SARSEG_SCALING": settings.scaling,
+        "SARSEG_OVERLAP": str(grid.overlap),
+        "SARSEG_BLEND": settings.window,
+        "SARSEG_TTA": settings.views,
+        **{key: str(value) for key, value in given.items() if value is not None},
+    }
+
+
+def running_tags(device: str, precision: Precision, batch_size: int) -> dict[str, str]:
+    """Tags that say what else the last digits of probabilities depend on."""
+    return dict(zip(_RUNNING, (_kind(device), precision, str(batch_size)), strict=True))
+
+
+def run_identity(
+    scene: Scene,
+    model: LoadedModel,
+    settings: PredictSettings,
+    boxes: BoxSource | None,
+    *,
+    precision: Precision,
+    batch_size: int,
+    strips: Sequence[tuple[int, int]],
+) -> dict[str, Any]:
+    """All that the bytes of a map depend on, and how the work is divided into ``strips`` of a first
+    column and a width: JSON values."""
+    return {
+        **work_tags(scene, model, settings, boxes),
+        "bands": map_layers(model.card, settings).bands,
+        "files": [_stamp(file) for file in input_files(scene, settings, boxes)],
+        "reading": asdict(scene.reading),
+        "allow_missing": settings.allow_missing,
+        "device": _kind(model.device),
+        "precision": precision,
+        "batch_size": batch_size,
+        "versions": library_versions(),
+        "strips": [list(strip) for strip in strips],
+    }
+
+
+def input_files(scene: Scene, settings: PredictSettings, boxes: BoxSource | None) -> list[Path]:
+    """All files on this machine that are read."""
+    others = [boxes.path if boxes else None, settings.classes]
+    return [*scene.files, *(file for file in others if file is not None)]
+
+
+def is_finished(
+    output: Path,
+    scene: Scene,
+    model: LoadedModel,
+    settings: PredictSettings,
+    boxes: BoxSource | None = None,
+) -> bool:
+    """True where ``output`` is the map that was asked for, and no older than what it is made of."""
+    files = input_files(scene, settings, boxes)
+    try:
+        newest = max((file.stat().st_mtime_ns for file in files), default=0)
+        if output.stat().st_mtime_ns < newest:
+            return False
+        with rasterio.open(output) as dataset:
+            tags, bands = dataset.tags(), dataset.descriptions
+    except (OSError, RasterioError):
+        return False
+    made = {
+        key: value
+        for key, value in tags.items()
+        if key.startswith("SARSEG_") and key not in _RUNNING
+    }
+    expected = work_tags(scene, model, settings, boxes)
+    return made == expected and tuple(bands) == map_layers(model.card, settings).bands
+
+
+def _kind(device: str) -> str:
+    """``cuda`` of ``cuda:1``."""
+    return device.partition(":")[0]
+
+
+def _stamp(file: Path) -> list[Any]:
+    """A file as it is now."""
+    try:
+        found = file.stat()
+    except OSError:
+        return [str(file)]
+    return [str(file), found.st_size, found.st_mtime_ns]
