@@ -192,15 +192,18 @@ def print_agreement(scene_path: Path, device: str) -> None:
     import rasterio
 
     from sarseg.model.file import load_model
+    from sarseg.prediction.forward import Precision
     from sarseg.prediction.predictor import predict_scene
+    from sarseg.prediction.settings import PredictSettings
     from sarseg.scenes.reader import Scene
 
     maps = []
-    for dtype in ("float32", "bfloat16"):
+    precisions: tuple[Precision, ...] = ("float32", "bfloat16")
+    for precision in precisions:
         with tempfile.TemporaryDirectory() as folder, Scene.open([scene_path]) as scene:
             output = Path(folder) / "map.tif"
-            with autocast(device, dtype):
-                predict_scene(scene, load_model(device=device), output)
+            settings = PredictSettings(batch_size=4, precision=precision)
+            predict_scene(scene, load_model(device=device), output, settings)
             with rasterio.open(output) as opened:
                 maps.append(opened.read(1))
     same = float(np.mean(maps[0] == maps[1]))

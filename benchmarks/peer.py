@@ -45,12 +45,21 @@ from torch.nn import functional as F
 from benchmarks.measuring import GIGABYTE, device_name
 
 if TYPE_CHECKING:  # the peers' environment has no sarseg
+    from sarseg.model.card import ModelCard
     from sarseg.prediction.blend import BlendWindow
 
 PEERS = {"geo-inference": "3.2.4", "geoai-py": "0.40.1"}
 IMPORTED = {
     "geo-inference": (
-        *("dask[array]", "geopandas", "hydra-core", "nvidia-ml-py", "omegaconf", "pystac"),
+        *(
+            "colorlog",
+            "dask[array]",
+            "geopandas",
+            "hydra-core",
+            "nvidia-ml-py",
+            "omegaconf",
+            "pystac",
+        ),
         *("requests", "rioxarray", "rtree", "setuptools", "ttach"),
     ),
     "geoai-py": ("geopandas", "leafmap", "matplotlib", "rioxarray", "tqdm"),
@@ -69,36 +78,32 @@ Classes = NDArray[np.uint8]
 class StandIn(nn.Module):
     """Decibels (B, 2, H, W) to logits (B, 5, H, W): a small network with what makes seams.
 
-    Zero padding, a stride of eight pixels and a reach of ``REACH`` pixels, more than a tile of 512
-    that overlaps by half has in common with its neighbour's core. Weights are random, of a fixed
-    seed.
+    Zero padding and a reach of ``REACH`` pixels, half of what tiles of 512 have in common where
+    they overlap by half. It has no strides: its answer does not depend on where a tile begins, but
+    for the tile's borders, so that what differs from a prediction in one piece is seams and nothing
+    else. Weights are random, of a fixed seed.
     """
 
-    REACH = 139
-    """1 + 2 + 4 of the strided layers, 8 (1 + 2 + 4 + 8) of the dilated ones, 12 of the resize."""
+    DILATIONS = (1, 2, 4, 8, 16, 32, 64)
+    REACH = 1 + sum(DILATIONS)
 
     def __init__(self) -> None:
         super().__init__()
-        self.strided = nn.Sequential(
-            *(nn.Conv2d(2, 16, 3, 2, 1), nn.ReLU()),
-            *(nn.Conv2d(16, 32, 3, 2, 1), nn.ReLU()),
-            *(nn.Conv2d(32, 32, 3, 2, 1), nn.ReLU()),
+        self.first = nn.Conv2d(2, 8, 3, padding=1)
+        self.layers = nn.ModuleList(
+            nn.Conv2d(8, 8, 3, padding=step, dilation=step) for step in self.DILATIONS
         )
-        self.dilated = nn.Sequential(
-            *(nn.Conv2d(32, 32, 3, padding=1, dilation=1), nn.ReLU()),
-            *(nn.Conv2d(32, 32, 3, padding=2, dilation=2), nn.ReLU()),
-            *(nn.Conv2d(32, 32, 3, padding=4, dilation=4), nn.ReLU()),
-            *(nn.Conv2d(32, 32, 3, padding=8, dilation=8), nn.ReLU()),
-        )
-        self.head = nn.Conv2d(32, NUM_CLASSES, 1)
+        self.head = nn.Conv2d(8, NUM_CLASSES, 1)
         for layer in self.modules():
             if isinstance(layer, nn.Conv2d):
                 nn.init.kaiming_normal_(layer.weight)
 
     def forward(self, decibels: Tensor) -> Tensor:
-        features = self.strided((decibels + 11.0) / 4.0)
-        logits = self.head(features + self.dilated(features))
-        return F.interpolate(logits, scale_factor=8.0, mode="bilinear", align_corners=False)
+        features = self.first((decibels + 11.0) / 4.0)
+        for layer in self.layers:
+            features = features + F.relu(layer(features))
+        logits: Tensor = self.head(features)
+        return logits
 
     @torch.inference_mode()
     def balance(self, decibels: Tensor) -> None:
@@ -116,23 +121,16 @@ def load(network: Path) -> nn.Module:
     return module
 
 
-def by_sarseg(
-    scene: Path, network: Path, target: Path, overlap: int, window: "BlendWindow"
-) -> None:
-    """``predict_scene`` in float32 and with geoai's batch size, as far as it may choose."""
+def stand_in_card() -> "ModelCard":
+    """What sarseg has to know of the network: decibels as they are, not filtered."""
     from sarseg.classes import LandCoverClass
     from sarseg.filters.preparation import Preparation
     from sarseg.filters.statistics import BandScaling
     from sarseg.model.bands import CO_AND_CROSS_POL
     from sarseg.model.card import ModelCard
-    from sarseg.model.file import LoadedModel
-    from sarseg.prediction.predictor import predict_scene
-    from sarseg.prediction.settings import PredictSettings
-    from sarseg.scenes.reader import Scene
-    from sarseg.scenes.reading import Reading
 
     as_it_is = BandScaling(centre=0.0, spread=1.0)
-    card = ModelCard(
+    return ModelCard(
         backbone="none",
         backbone_sha256="",
         method="none",
@@ -144,7 +142,19 @@ def by_sarseg(
         preparation=Preparation(despeckle=None, scaling=(as_it_is, as_it_is), clip=1000.0),
         tile_size=TILE,
     )
-    model = LoadedModel(load(network).eval(), card, sha256="0" * 64)  # type: ignore[arg-type]
+
+
+def by_sarseg(
+    scene: Path, network: Path, target: Path, overlap: int, window: "BlendWindow"
+) -> None:
+    """``predict_scene`` in float32 and with geoai's batch size, as far as it may choose."""
+    from sarseg.model.file import LoadedModel
+    from sarseg.prediction.predictor import predict_scene
+    from sarseg.prediction.settings import PredictSettings
+    from sarseg.scenes.reader import Scene
+    from sarseg.scenes.reading import Reading
+
+    model = LoadedModel(load(network).eval(), stand_in_card(), sha256="0" * 64)  # type: ignore[arg-type]
     settings = PredictSettings(
         overlap=overlap, window=window, batch_size=BATCH_SIZE, precision="float32"
     )
@@ -270,16 +280,26 @@ def in_one_piece(scene: Path, network: Path) -> Classes:
     return classes
 
 
-def near_edges(side: int, overlap: int) -> NDArray[np.bool_]:
+def near_edges(scene: Path, side: int, overlap: int) -> NDArray[np.bool_]:
     """Where (side, side) a tile of any of the tools has an edge nearby."""
-    from sarseg.prediction.tiles import TileGrid
+    from sarseg.prediction.mapping import checked_grid
+    from sarseg.prediction.settings import PredictSettings
+    from sarseg.scenes.reader import Scene
+    from sarseg.scenes.reading import Reading
 
-    starts = {tile.row for tile in TileGrid(side, side, TILE, overlap)}
-    starts |= {min(start, side - TILE) for start in range(0, side, TILE - overlap)}
+    with Scene.open([scene], Reading(bands=("VV", "VH"), unit="db")) as opened:
+        ours = list(checked_grid(opened, stand_in_card(), PredictSettings(overlap=overlap), None))
+    theirs = {min(start, side - TILE) for start in range(0, side, TILE - overlap)}
+    rows = _near(side, theirs | {tile.row for tile in ours})
+    cols = _near(side, theirs | {tile.col for tile in ours})
+    return rows[:, None] | cols[None, :]
+
+
+def _near(side: int, starts: set[int]) -> NDArray[np.bool_]:
     near = np.zeros(side, bool)
     for edge in starts | {start + TILE for start in starts}:
         near[max(edge - NEAR, 0) : max(edge + NEAR, 0)] = True
-    return near[:, None] | near[None, :]
+    return near
 
 
 def disagreement(target: Path, whole: Classes, where: NDArray[np.bool_]) -> float:
@@ -338,7 +358,7 @@ def compare(side: int, repeats: int, python: Path, folder: Path) -> None:
     ours: list[float] = []
     for number, (name, _, overlap, _) in enumerate(CANDIDATES):
         mapped = folder / f"{number}.tif"
-        near = near_edges(side, overlap)
+        near = near_edges(scene, side, overlap)
         values = [
             statistics.median(run["seconds"] for run in runs[number]),
             statistics.median(run["busy"] for run in runs[number]),

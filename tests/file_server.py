@@ -6,7 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
@@ -37,8 +37,9 @@ class FileServer:
     """Answers every GET with ``content``, or as ``script`` says as long as it lasts.
 
     Where there are ``files``, each has its own path and others are not found. ``paths`` and
-    ``ranges`` keep what was asked for, ``sent`` counts bytes of bodies. A request for an absolute
-    URL is answered too: the server may be used as a proxy.
+    ``ranges`` keep what was asked for, ``sent`` counts bytes of bodies. A request for a part with
+    any of the bytes ``broken`` fails. A request for an absolute URL is answered too: the server may
+    be used as a proxy.
     """
 
     content: bytes
@@ -47,6 +48,7 @@ class FileServer:
     paths: list[str] = field(default_factory=list)
     ranges: list[str | None] = field(default_factory=list)
     sent: int = 0
+    broken: range = range(0)
     address: str = ""
     go_on: threading.Event = field(default_factory=threading.Event)
     stalled: threading.Event = field(default_factory=threading.Event)
@@ -98,6 +100,9 @@ def _answer(state: FileServer, handler: BaseHTTPRequestHandler) -> None:
         first, last = wanted.removeprefix("bytes=").split("-")
         start = int(first) + answer.range_shift
         end = min(int(last) + 1, end) if last else end
+        if start < state.broken.stop and state.broken.start < end:
+            answer = replace(answer, status=500)
+    if answer.status == 200 and wanted and answer.ranges:
         handler.send_response(206)
         handler.send_header("Content-Range", f"bytes {start}-{end - 1}/{len(content)}")
     else:

@@ -15,10 +15,11 @@ from rasterio.transform import AffineTransformer, GCPTransformer
 
 from sarseg.classes import NODATA
 from sarseg.datasets.synthetic import simulate, write_scene
-from sarseg.model.file import LoadedModel, load_model
+from sarseg.model.file import LoadedModel, load_model, read_card
+from sarseg.prediction.boxes import MapBoxes
+from sarseg.prediction.mapping import checked_grid
 from sarseg.prediction.predictor import predict_scene
 from sarseg.prediction.settings import PredictSettings
-from sarseg.prediction.tiles import TileGrid
 from sarseg.scenes.reader import Scene
 from sarseg.scenes.window import Window
 from sarseg.training.run import train
@@ -169,7 +170,9 @@ def test_one_class_in_boxes(simulated: Path, tmp_path: Path) -> None:
     # tiles of the second map whose part of the labels shows no water
     with rasterio.open(labels) as opened:
         water = opened.read(1) == WATER
-    windows = [window.within(SIDE, SIDE) for window in TileGrid(SIDE, SIDE, TILE, 32)]
+    with Scene.open([scene]) as opened:
+        grid = checked_grid(opened, read_card(model), PredictSettings(overlap=32), MapBoxes(labels))
+    windows = [window.within(SIDE, SIDE) for window in grid]
     tiles = [window.slices_in(Window(0, 0, SIDE, SIDE)) for window in windows]
     prompted = [tile for tile in tiles if water[tile].any()]
     assert made["unprompted"] == len(tiles) - len(prompted) > 0

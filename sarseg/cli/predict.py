@@ -1,7 +1,7 @@
 """``sarseg predict``: SAR scenes in, land-cover maps out."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -242,8 +242,8 @@ def predict(
         batch_size=batch_size,
         precision=precision,
         memory=memory_size(memory),
-        allow_missing=allow_missing,
     )
+    reading = replace(reading, allow_missing=allow_missing)
     place = choose_device(device)
     prompts: BoxSource | None = None
     if boxes is not None:
@@ -306,8 +306,8 @@ def predict(
                     progress=report,
                     tell=console.say,
                 )
-        for reason in summary.reasons:
-            console.warn(f"left out: {reason}")
+        for part in summary.unreadable:
+            console.warn(f"nodata, as it cannot be read: {part}")
         if acquisition is not None:
             _write_item(item, job.output, acquisition, overwrite=overwrite)
         console.say(_report(summary))
@@ -348,7 +348,7 @@ def _report(summary: "PredictionSummary") -> str:
         (summary.resumed, "from an earlier run"),
         (summary.skipped, "without data"),
         (summary.unprompted, "without a box"),
-        (summary.missing, "that could not be read"),
+        (summary.missing, "with parts that could not be read"),
     ]
     told = "".join(f", {count} {what}" for count, what in parts if count)
     return (

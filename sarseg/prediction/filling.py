@@ -1,6 +1,6 @@
 """Mapping what a journal does not hold yet, and saving it in time."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 
 import numpy as np
@@ -39,6 +39,7 @@ def _fill_strip(
     work: Work, journal: Journal, number: int, read: TileReader, progress: Progress | None
 ) -> None:
     strip, position = work.strips[number], journal.position
+    earlier = position.missing
     blender = StripBlender(strip, len(work.model.card.classes), work.settings.window)
     if (sums := journal.sums()) is not None:
         blender.sums[:] = sums
@@ -48,7 +49,8 @@ def _fill_strip(
     try:
         with closing(steps):
             for step in steps:
-                position = _taken_in(step, number, position, journal)
+                missing = dict.fromkeys([*earlier, *work.scene.missing.parts])
+                position = _taken_in(step, number, position, journal, missing)
                 if journal.due:
                     journal.save(position, blender.sums)
                 if progress:
@@ -60,11 +62,13 @@ def _fill_strip(
     journal.save(position.next_strip(), None)
 
 
-def _taken_in(step: Step, strip: int, position: Position, journal: Journal) -> Position:
+def _taken_in(
+    step: Step, strip: int, position: Position, journal: Journal, missing: Iterable[str]
+) -> Position:
     pixels = np.zeros(NODATA + 1, np.int64)
     height = 0
     for rows in step.rows:
         journal.append(strip, rows.bands)
         pixels += np.bincount(rows.classes.ravel(), minlength=len(pixels))
         height += len(rows.classes)
-    return position.after(step, height, pixels)
+    return position.after(step, height, pixels, missing)

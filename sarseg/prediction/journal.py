@@ -47,7 +47,9 @@ class Position:
     pixels: tuple[int, ...] = (0,) * (NODATA + 1)
     missing: tuple[str, ...] = ()
 
-    def after(self, step: Step, rows: int, pixels: NDArray[np.int64]) -> "Position":
+    def after(
+        self, step: Step, rows: int, pixels: NDArray[np.int64], missing: Iterable[str] = ()
+    ) -> "Position":
         """The position after a step that finished ``rows`` of the map with ``pixels`` (256,)."""
         return replace(
             self,
@@ -55,7 +57,7 @@ class Position:
             rows=self.rows + rows,
             counts=self.counts + step.counts,
             pixels=tuple((np.array(self.pixels) + pixels).tolist()),
-            missing=(*self.missing, *step.missing),
+            missing=tuple(missing),
         )
 
     def next_strip(self) -> "Position":

@@ -55,8 +55,8 @@ class BatchTooLargeError(UsageError):
 @dataclass
 class TileCounts:
     """Tiles by what became of them: ``segmented``; ``skipped``, without a valid pixel;
-    ``unprompted``, with valid pixels but without a box that says where to look; ``missing``, that
-    could not be read."""
+    ``unprompted``, with valid pixels but without a box that says where to look. Of ``missing``
+    ones parts could not be read."""
 
     segmented: int = 0
     skipped: int = 0
@@ -93,27 +93,25 @@ class FinishedRows:
 
 @dataclass(frozen=True)
 class Step:
-    """One batch more: ``done`` tiles of the strip are blended, and ``rows`` finished by them;
-    ``missing`` says why tiles could not be read."""
+    """One batch more: ``done`` tiles of the strip are blended, and ``rows`` finished by them."""
 
     done: int
     counts: TileCounts
     rows: Sequence[FinishedRows]
-    missing: Sequence[str]
 
 
 @dataclass(frozen=True)
 class Tile:
     """What a window of the scene holds, prepared; ``boxes`` None for a decoder that takes none.
 
-    ``missing`` says why it could not be read, where it could not.
+    Of a ``missing`` one parts could not be read, which are not valid.
     """
 
     window: Window
     bands: NDArray[np.float32]
     valid: NDArray[np.bool_]
     boxes: Boxes | None
-    missing: str | None = None
+    missing: bool = False
 
     @property
     def skipped(self) -> bool:
@@ -221,15 +219,12 @@ def tile_reader(
         preparation = _preparation(scene, card, picks, settings.scaling, device)
 
         def read(window: Window) -> Tile:
-            try:
-                bands, valid = prepare_window(scene, window, preparation, picks, device)
-            except InputError as error:
-                if not settings.allow_missing:
-                    raise
-                return Tile(window, *_nothing(window, len(picks)), None, str(error))
+            unreadable = scene.missing.times
+            bands, valid = prepare_window(scene, window, preparation, picks, device)
             if not valid.any():
                 bands, valid = _nothing(window, len(picks))
-            return Tile(window, bands, valid, boxes_in(window))
+            missing = scene.missing.times > unreadable
+            return Tile(window, bands, valid, boxes_in(window), missing)
 
         yield read
 
@@ -268,8 +263,7 @@ def map_strip(
                     blender.next_row()
                 counts += _counted(tile)
                 done += 1
-            missing = [tile.missing for tile, _ in group if tile.missing is not None]
-            yield Step(done, counts, rows, missing)
+            yield Step(done, counts, rows)
 
 
 def _map_rows(
@@ -390,7 +384,7 @@ def _rest(num_classes: int, size: int) -> NDArray[np.float32]:
 def _counted(tile: Tile) -> TileCounts:
     return TileCounts(
         segmented=int(tile.shown),
-        skipped=int(tile.skipped and tile.missing is None),
+        skipped=int(tile.skipped),
         unprompted=int(tile.unprompted),
-        missing=int(tile.missing is not None),
+        missing=int(tile.missing),
     )

@@ -31,9 +31,9 @@ class PredictionSummary:
 
     ``shape`` is (rows, columns), ``bands`` the scene's bands that were used. ``tiles`` counts all
     tiles, of which ``resumed`` came from an earlier, unfinished run; ``skipped`` had no valid
-    pixel, ``unprompted`` some but no box that says where to look, and ``missing`` could not be
-    read, for the ``reasons`` given. ``pixels`` counts pixels by class name, and those without a
-    class under ``nodata``.
+    pixel and ``unprompted`` some but no box that says where to look. Of ``missing`` ones parts
+    could not be read, which ``unreadable`` names. ``pixels`` counts pixels by class name, and those
+    without a class under ``nodata``.
     """
 
     output: Path
@@ -44,7 +44,7 @@ class PredictionSummary:
     skipped: int
     unprompted: int
     missing: int
-    reasons: tuple[str, ...]
+    unreadable: tuple[str, ...]
     device: str
     precision: str
     batch_size: int
@@ -152,7 +152,7 @@ def _summary(
         skipped=counts.skipped,
         unprompted=counts.unprompted,
         missing=counts.missing,
-        reasons=position.missing,
+        unreadable=position.missing,
         device=work.model.device,
         precision=work.forward.precision,
         batch_size=work.batch_size,

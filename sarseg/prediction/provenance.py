@@ -70,7 +70,6 @@ def run_identity(
         "bands": map_layers(model.card, settings).bands,
         "files": [_stamp(file) for file in input_files(scene, settings, boxes)],
         "reading": asdict(scene.reading),
-        "allow_missing": settings.allow_missing,
         "device": _kind(model.device),
         "precision": precision,
         "batch_size": batch_size,

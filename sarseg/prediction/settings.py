@@ -18,8 +18,7 @@ class PredictSettings:
     of each tile whose answers are averaged. ``confidence``, ``entropy`` and ``probabilities`` are
     bands of the map beside the classes, see ``MapLayers``; ``classes`` is a file that regroups the
     model's classes. ``batch_size`` None is found by measuring; ``memory`` is the most that the
-    process may take, in bytes. With ``allow_missing``, tiles that cannot be read count as without
-    data, else they end the work.
+    process may take, in bytes.
 
     Raises UsageError for a batch size below 1.
     """
@@ -35,7 +34,6 @@ class PredictSettings:
     batch_size: int | None = None
     precision: WantedPrecision = "auto"
     memory: int | None = None
-    allow_missing: bool = False
 
     def __post_init__(self) -> None:
         if self.batch_size is not None and self.batch_size < 1:

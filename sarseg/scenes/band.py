@@ -14,6 +14,7 @@ from rasterio.windows import Window as RasterioWindow
 
 from sarseg.errors import InputError
 from sarseg.scenes.location import is_remote, shown
+from sarseg.scenes.missing import Missing, PartialReader
 from sarseg.scenes.opening import format_name, gdal_settings, reason
 from sarseg.scenes.unit import Calibration, Unit, UnitSource
 from sarseg.scenes.validity import DataOutline, inner_windows, noise_ceiling
@@ -22,6 +23,14 @@ from sarseg.scenes.window import Window, strips_of
 Role = Literal["backscatter", "auxiliary", "mask"]
 """``auxiliary`` are measurements beside the backscatter (angles, heights), which are never
 despeckled; a ``mask`` marks pixels that are not to be used."""
+
+_ALL_BITS = -1.0
+"""As an integer, it has all the bits that mark a pixel."""
+
+_DATA = np.float32(np.finfo(np.float32).max)
+"""What pixels that cannot be read are taken for when the outline of the data is drawn. As data,
+they make none of the others invalid; and border that they hide from its row is seen along its
+column, and the other way round, but where there are gaps in both."""
 
 
 @dataclass(frozen=True)
@@ -152,16 +161,28 @@ class RasterBand(Band):
     Valid is what neither the file's nodata value or mask nor ``nodata`` takes out, what is finite,
     and, for backscatter of a file that does not say where it holds data, what is not among the
     zeros and the border noise that surround it. Complex values are read as their amplitude.
+
+    Where the file cannot be read, pixels are invalid, and ``missing`` tells of them; without it,
+    that is an error. Of a mask that cannot be read, all bits are set.
     """
 
     def __init__(
-        self, dataset: DatasetReader, number: int, meaning: Meaning, nodata: float | None = None
+        self,
+        dataset: DatasetReader,
+        number: int,
+        meaning: Meaning,
+        nodata: float | None = None,
+        missing: Missing | None = None,
     ) -> None:
         self.meaning = meaning
         self.dataset = dataset
         self.number = number  # GDAL counts bands from 1
         tagged = dataset.nodatavals[number - 1]
         self._nodata = tuple(value for value in (tagged, nodata) if value is not None)
+        self._missing = missing
+        self._partial = (
+            None if missing is None else PartialReader(dataset, number, self._decoded, missing)
+        )
 
     @property
     def height(self) -> int:
@@ -197,6 +218,10 @@ class RasterBand(Band):
         values, valid = self._read(window)
         if self._outlined:
             valid &= self._outline.inside(window)
+        if self._missing is not None and (unreadable := self._unreadable(window)).any():
+            self._missing.times += 1
+            if self.meaning.role == "mask":
+                values[unreadable], valid[unreadable] = _ALL_BITS, True
         return values, valid
 
     @property
@@ -242,21 +267,29 @@ class RasterBand(Band):
         def read(window: Window) -> NDArray[np.float32]:
             return self._read(window)[0]
 
+        def read_as_data(window: Window) -> NDArray[np.float32]:
+            values = read(window)
+            values[self._unreadable(window)] = _DATA
+            return values
+
         def ceiling() -> float:
             inner = inner_windows(self.height, self.width)
             return noise_ceiling(map(read, inner)) if self._noisy else 0.0
 
         strips = strips_of(self.height, self.width, self.block_rows)
-        return DataOutline.of(self.height, self.width, strips, read, ceiling)
+        return DataOutline.of(self.height, self.width, strips, read_as_data, ceiling)
+
+    def _unreadable(self, window: Window) -> NDArray[np.bool_]:
+        """True (h, w) for the pixels of ``window``, which has been read, that could not be."""
+        if self._partial is None:
+            return np.zeros((window.height, window.width), np.bool_)
+        return self._partial.unreadable(window)
 
     def _read(self, window: Window) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Values, with GDAL's scale and offset applied, and validity as the file tells it."""
-        area = RasterioWindow(window.col, window.row, window.width, window.height)
         name = self.dataset.name
         try:
-            with gdal_settings(name):
-                raw = self.dataset.read(self.number, window=area)
-                mask = self.dataset.read_masks(self.number, window=area) if self._masked else None
+            return self._decoded(window) if self._partial is None else self._partial.read(window)
         except RasterioError as error:
             advice = (
                 "Check the connection, and whether the address is still valid."
@@ -268,6 +301,13 @@ class RasterBand(Band):
                 f"columns {window.col} to {window.col_end - 1}: the file seems to be incomplete or "
                 f"damaged ({reason(error, name)}). {advice}"
             ) from error
+
+    def _decoded(self, window: Window) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """What ``_read`` gives, in one go. Raises RasterioError where GDAL cannot."""
+        area = RasterioWindow(window.col, window.row, window.width, window.height)
+        with gdal_settings(self.dataset.name):
+            raw = self.dataset.read(self.number, window=area)
+            mask = self.dataset.read_masks(self.number, window=area) if self._masked else None
         valid = np.ones(raw.shape, bool) if mask is None else mask != 0
         with np.errstate(over="ignore"):  # beyond float32 is infinite, and no data
             for nodata in self._nodata:  # a mask band hides the nodata value from GDAL's mask

@@ -105,10 +105,10 @@ def write_landcover(
         made(3)
         _verify(temporary, source, len(shrinks))
         write_xml(new_sidecar, _sidecar(georeference, classes))
-        # A map without a sidecar is right, one with another map's is not: so this goes first, and
-        # the new one takes its name last.
-        sidecar.unlink(missing_ok=True)
         made(_STEPS)
+        # A map without a sidecar is right, one with another map's is not: so the old one goes
+        # first, and the new one takes its name last.
+        sidecar.unlink(missing_ok=True)
 
 
 def _check_strips(strips: Sequence[RawStrip], georeference: Georeference, num_bands: int) -> None:

@@ -18,6 +18,7 @@ from sarseg.scenes.band import Band, Meaning, Role
 from sarseg.scenes.georeference import Georeference
 from sarseg.scenes.ground import misplacement
 from sarseg.scenes.location import file_name, gdal_name, local_file, shown
+from sarseg.scenes.missing import Missing
 from sarseg.scenes.polarisation import POLARISATIONS
 from sarseg.scenes.reading import DEFAULT, Reading
 from sarseg.scenes.source import Source, open_sources
@@ -39,7 +40,7 @@ class Scene:
     of which nothing is known. ``unit`` is that of all backscatter. ``doubts`` are sentences about
     what a person should know of the numbers. ``whole`` is the grid that the scene is the window
     ``cut`` of, where an area of interest limits it; all else is about that window. ``reading`` is
-    how it was asked to be read.
+    how it was asked to be read, and ``missing`` what could not be read, where that is allowed.
     """
 
     def __init__(
@@ -55,10 +56,12 @@ class Scene:
         left_out: Sequence[str] = (),
         doubts: Sequence[str] = (),
         reading: Reading = DEFAULT,
+        missing: Missing,
         closing: ExitStack,
     ) -> None:
         self.name = name
         self.reading = reading
+        self.missing = missing
         self.bands = tuple(band.meaning.name for band in bands)
         self.unit = unit
         self.unit_source = unit_source
@@ -80,15 +83,20 @@ class Scene:
         intensity.
 
         Raises InputError where a file is missing, unreadable, no SAR raster or given twice, where
-        the files lie on different grids, and where names or units contradict each other.
+        the files lie on different grids, and where names or units contradict each other. What
+        ``reading`` allows to be missing is no error, unless it is all of a file.
         """
         names = [str(path) for path in paths]
         if not names:
             raise InputError("No file was given: give the raster files of one scene.")
         name = " + ".join(file_name(each) for each in names)
+        missing = Missing()
+        told = missing if reading.allow_missing else None
         with ExitStack() as closing:
             _refuse_repeated(names)
-            sources = [source for each in names for source in open_sources(each, reading, closing)]
+            sources = [
+                source for each in names for source in open_sources(each, reading, closing, told)
+            ]
             georeference = _shared_grid(sources)
             if reading.bands is None:
                 bands, left_out = _named_bands(sources)
@@ -126,6 +134,7 @@ class Scene:
                 left_out=left_out,
                 doubts=doubts,
                 reading=reading,
+                missing=missing,
                 closing=closing.pop_all(),
             )
 

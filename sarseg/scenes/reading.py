@@ -14,7 +14,8 @@ class Reading:
     bring their calibration with them (Sentinel-1 SAFE) are calibrated to. ``area`` limits the
     scene: a vector file, or ``"left,bottom,right,top"`` in the CRS of the scene's map. ``to_crs``
     and ``resolution`` (in units of that CRS) warp it to a map grid. ``keep_layover`` keeps the
-    pixels that a layover and shadow mask among the files marks.
+    pixels that a layover and shadow mask among the files marks. With ``allow_missing``, parts of
+    files that cannot be read are invalid pixels and no error.
     """
 
     bands: tuple[str, ...] | None = None
@@ -25,6 +26,7 @@ class Reading:
     to_crs: str | None = None
     resolution: float | None = None
     keep_layover: bool = False
+    allow_missing: bool = False
 
 
 DEFAULT = Reading()

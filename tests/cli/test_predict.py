@@ -95,7 +95,7 @@ def test_writes_a_map_and_says_what_it_did(
     run = sarseg("predict", scene, "-o", output, *model, "--confidence", "--json")
     assert run.code == 0, run.stderr
     assert "s_vv.tif: predicting from VV, read as intensity (guessed), 70 x 90" in run.stderr
-    assert "osgeo" in run.stderr
+    assert "Running on the CPU" in run.stderr
     result = json.loads(run.stdout)
     assert result["failed"] == []
     (made,) = result["maps"]
@@ -203,7 +203,7 @@ def test_uncalibrated_numbers_are_warned_of(
         (["s_vv.tif", "-o", "map.tif", "--input-unit", "volt"], 2, "'volt' is unknown"),
         (["s_vv.tif", "-o", "map.tif", "--device", "tpu"], 2, "'tpu' is unknown"),
         (["s_vv.tif", "-o", "map.tif", "--scaling", "tile"], 2, "tile"),
-        (["s_vv.tif", "-o", "map.tif", "--overlap", "60"], 2, "choose 0 to 32"),
+        (["s_vv.tif", "-o", "map.tif", "--overlap", "60"], 2, "choose 0 to 56"),
         (["s_vv.tif", "-o", "map.tif", "--bands", "VV,VH"], 3, "2 band names"),
         (["unnamed.tif", "-o", "map.tif"], 5, "name the bands with --bands"),
         (["empty_vv.tif", "-o", "map.tif"], 3, "all is nodata"),
@@ -267,8 +267,9 @@ def test_boxes_of_features(
         assert dataset.tags()["SARSEG_BOXES"] == "lakes.gpkg"
         classes = dataset.read(1)
     assert (classes[:10] == 255).all()
-    assert (classes[10:, 64:] == 0).all()
-    assert (classes[64:] == 0).all()
+    # tiles of 64 begin at multiples of it from the CRS's origin: at row 16 and column -16 here
+    assert (classes[10:, 48:] == 0).all()
+    assert (classes[10:16] == 0).all()
 
 
 def test_boxes_from_an_earlier_map(
@@ -285,7 +286,7 @@ def test_boxes_from_an_earlier_map(
     assert "4 tiles, 3 without a box" in run.stderr
     with rasterio.open(tmp_path / "map.tif") as dataset:
         assert dataset.tags()["SARSEG_BOXES"] == "earlier.tif"
-        assert (dataset.read(1)[10:, :64] == 0).all()
+        assert (dataset.read(1)[10:, :48] == 0).all()
 
 
 def test_boxes_that_lie_on_one_of_two_scenes(
@@ -405,3 +406,101 @@ def test_real_scenes_to_a_folder(
         "s1_vv_db_wgs84_landcover.tif",
         "s1_vv_db_utm_landcover.tif",
     }
+
+
+def test_a_second_run_skips_what_is_finished(
+    tmp_path: Path, sarseg: Sarseg, model: list[object], scene: Path
+) -> None:
+    other = write_raster(tmp_path / "other_vv.tif", speckle(40, 40))
+    maps = tmp_path / "maps"
+    maps.mkdir()
+    arguments = ["predict", tmp_path / "*_vv.tif", "--output-dir", maps, *model, "--json"]
+    first = sarseg(*arguments)
+    assert first.code == 0, first.stderr
+    outputs = [str(maps / f"{name}_vv_landcover.tif") for name in ("other", "s")]
+    assert [made["output"] for made in json.loads(first.stdout)["maps"]] == outputs
+    other.write_bytes(b"damaged")
+    second = sarseg(*arguments)
+    assert second.code == 3
+    found = json.loads(second.stdout)
+    assert found["maps"] == []
+    assert found["skipped"] == outputs[1:]
+    assert [each["scene"] for each in found["failed"]] == [[str(other)]]
+    assert "2 scenes: 1 failed, 1 skipped." in second.stderr
+
+
+def test_a_plan_writes_nothing(
+    tmp_path: Path, sarseg: Sarseg, model: list[object], scene: Path
+) -> None:
+    before = sorted(tmp_path.iterdir())
+    run = sarseg("predict", scene, "-o", tmp_path / "map.tif", *model, "--plan", "--json")
+    assert run.code == 0, run.stderr
+    (plan,) = json.loads(run.stdout)["plans"]
+    assert plan["tiles"] == 6
+    assert plan["batches"] == -(-6 // plan["batch_size"])
+    assert 0 < plan["seconds"] < 100
+    assert 10**8 < plan["memory"] < 10**10
+    assert "6 tiles, " in run.stderr
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_too_little_memory_is_told(
+    tmp_path: Path, sarseg: Sarseg, model: list[object], scene: Path
+) -> None:
+    for memory, told in [("10MB", "does not fit --memory 0.01GB"), ("lots", "is no size")]:
+        run = sarseg("predict", scene, "-o", tmp_path / "m.tif", *model, "--memory", memory)
+        assert run.code == 2
+        assert told in run.stderr
+
+
+def test_what_cannot_be_read_is_nodata_if_allowed(
+    tmp_path: Path, sarseg: Sarseg, model: list[object]
+) -> None:
+    blocks = {"tiled": True, "blockxsize": 32, "blockysize": 32, "compress": "deflate"}
+    path = write_raster(tmp_path / "a_vv.tif", speckle(96, 128), nodata=-1.0, **blocks)
+    with rasterio.open(path) as dataset:
+        offset = int(dataset.get_tag_item("BLOCK_OFFSET_2_1", "TIFF", bidx=1))
+    with path.open("r+b") as file:
+        file.seek(offset)
+        file.write(b"\xff" * 64)
+    output = tmp_path / "map.tif"
+    arguments = ["predict", path, "-o", output, *model, "--input-unit", "intensity", "--json"]
+    run = sarseg(*arguments)
+    assert run.code == 3
+    assert "cannot be read at rows" in run.stderr
+    assert not output.exists()
+    run = sarseg(*arguments, "--allow-missing")
+    assert run.code == 7, run.stderr
+    assert "rows 32 to 63, columns 64 to 95 of " in run.stderr
+    (made,) = json.loads(run.stdout)["maps"]
+    assert len(made["unreadable"]) == 1
+    assert made["missing"] > 0
+    with rasterio.open(output) as landcover:
+        empty = landcover.read(1) == 255
+    assert empty[32:64, 64:96].all()
+    assert empty.sum() == 32 * 32
+
+
+def test_classes_are_regrouped_and_an_item_is_written(
+    tmp_path: Path, sarseg: Sarseg, model: list[object], scene: Path
+) -> None:
+    groups = tmp_path / "groups.yaml"
+    groups.write_text("9: {name: one, from: [class 4, class 1]}\n3: {name: other, from: 2}\n")
+    options = ["--classes", groups, "--probabilities", "--entropy"]
+    run = sarseg("predict", scene, "-o", tmp_path / "map.tif", *model, *options, "--stac")
+    assert run.code == 3
+    assert "--datetime" in run.stderr
+    options += ["--stac", "--datetime", "2020-01-01T05:43:21Z"]
+    run = sarseg("predict", scene, "-o", tmp_path / "map.tif", *model, *options)
+    assert run.code == 0, run.stderr
+    with rasterio.open(tmp_path / "map.tif") as landcover:
+        assert landcover.descriptions == (
+            *("class", "entropy"),
+            *("probability of one", "probability of other"),
+        )
+        classes, _, one, other = landcover.read()
+    valid = classes != 255
+    assert set(np.unique(classes[valid])) <= {9, 3}
+    assert (abs(one[valid].astype(int) + other[valid] - 100) <= 1).all()
+    item = json.loads((tmp_path / "map.json").read_text())
+    assert item["properties"]["datetime"] == "2020-01-01T05:43:21Z"

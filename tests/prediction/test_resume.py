@@ -237,8 +237,8 @@ def test_strips_are_gone_on_with(
     for stop in (2, 12, 20, 30):
         output = tmp_path / f"{stop}.tif"
         with Scene.open([scene]) as opened:
+            model = toy_model(Failing(InputError(""), stop))
             with pytest.raises(InputError):
-                model = toy_model(Failing(InputError(""), stop))
                 predict_scene(opened, model, output, SETTINGS)
             assert unfinished(output) is not None
             summary = predict_scene(opened, toy_model(), output, SETTINGS, resume=True)
@@ -258,17 +258,23 @@ def test_a_journal_that_cannot_be_read_is_begun_anew(tmp_path: Path, scene: Path
 def test_rows_after_the_last_save_are_cut_off(tmp_path: Path) -> None:
     output, identity = tmp_path / "map.tif", {"strips": [[0, 5]]}
     bands = np.arange(30, dtype=np.uint8).reshape(2, 3, 5)
-    with pytest.raises(KeyError), Journal(output, identity, 2, resume=False) as journal:
-        journal.append(0, bands)
-        position = journal.position.after(
-            Step(4, TileCounts(segmented=4), (), ()), 3, np.zeros(256, np.int64)
-        )
-        journal.save(position, np.ones((2, 2), np.uint32))
-        journal.append(0, bands)
-        raise KeyError
+
+    def stopped() -> None:
+        with Journal(output, identity, 2, resume=False) as journal:
+            journal.append(0, bands)
+            step = Step(4, TileCounts(segmented=4), ())
+            position = journal.position.after(step, 3, np.zeros(256, np.int64))
+            journal.save(position, np.ones((2, 2), np.uint32))
+            journal.append(0, bands)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stopped()
     with Journal(output, identity, 2, resume=True) as journal:
         assert journal.position.counts.segmented == 4
-        assert (journal.sums() == 1).all()
+        sums = journal.sums()
+        assert sums is not None
+        assert (sums == 1).all()
         raw = np.fromfile(journal.strip_file(0), np.uint8).reshape(3, 2, 5)
         np.testing.assert_array_equal(raw.transpose(1, 0, 2), bands)
     assert not journal_folder(output).exists()

@@ -10,6 +10,7 @@ from rasterio.io import DatasetReader
 from sarseg.errors import InputError
 from sarseg.scenes.band import Band, Meaning, RasterBand
 from sarseg.scenes.georeference import Georeference
+from sarseg.scenes.missing import Missing
 from sarseg.scenes.opening import open_raster
 from sarseg.scenes.reading import Reading
 from sarseg.scenes.sentinel1.annotation import Annotation
@@ -18,15 +19,15 @@ from sarseg.scenes.sentinel1.product import Image, Product
 
 
 def open_product(
-    product: Product, reading: Reading, closing: ExitStack
+    product: Product, reading: Reading, closing: ExitStack, missing: Missing | None = None
 ) -> Sequence[tuple[str, Georeference, tuple[Band, ...]]]:
     """Name, georeference and calibrated band of the image of each polarisation, co-polarised ones
-    first; ``closing`` closes them.
+    first; ``closing`` closes them, and ``missing`` is told what of them cannot be read.
 
     Raises InputError where the product is incomplete, damaged, or of a kind that is not one image.
     """
     _refuse_divided(product)
-    return [_opened(product, image, reading, closing) for image in product.images()]
+    return [_opened(product, image, reading, closing, missing) for image in product.images()]
 
 
 def _refuse_divided(product: Product) -> None:
@@ -46,7 +47,11 @@ def _refuse_divided(product: Product) -> None:
 
 
 def _opened(
-    product: Product, image: Image, reading: Reading, closing: ExitStack
+    product: Product,
+    image: Image,
+    reading: Reading,
+    closing: ExitStack,
+    missing: Missing | None,
 ) -> tuple[str, Georeference, tuple[Band, ...]]:
     storage = product.storage
     annotation = _annotation(product, image.annotation)
@@ -54,7 +59,7 @@ def _opened(
     noise = _annotation(product, image.noise).noise()
     dataset = closing.enter_context(open_raster(storage.gdal_name(image.measurement)))
     band = CalibratedBand(
-        RasterBand(dataset, 1, Meaning(image.polarisation), reading.nodata),
+        RasterBand(dataset, 1, Meaning(image.polarisation), reading.nodata, missing),
         gain,
         None if annotation.noise_removed else noise,
         reading.calibration,
