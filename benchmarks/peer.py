@@ -51,16 +51,8 @@ if TYPE_CHECKING:  # the peers' environment has no sarseg
 PEERS = {"geo-inference": "3.2.4", "geoai-py": "0.40.1"}
 IMPORTED = {
     "geo-inference": (
-        *(
-            "colorlog",
-            "dask[array]",
-            "geopandas",
-            "hydra-core",
-            "nvidia-ml-py",
-            "omegaconf",
-            "pystac",
-        ),
-        *("requests", "rioxarray", "rtree", "setuptools", "ttach"),
+        *("colorlog", "dask[array]", "geopandas", "hydra-core", "nvidia-ml-py", "omegaconf"),
+        *("pystac", "requests", "rioxarray", "rtree", "scipy", "setuptools", "ttach"),
     ),
     "geoai-py": ("geopandas", "leafmap", "matplotlib", "rioxarray", "tqdm"),
 }

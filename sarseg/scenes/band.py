@@ -289,7 +289,9 @@ class RasterBand(Band):
         """Values, with GDAL's scale and offset applied, and validity as the file tells it."""
         name = self.dataset.name
         try:
-            return self._decoded(window) if self._partial is None else self._partial.read(window)
+            if self._partial is not None:
+                return self._partial.read(window)
+            return self._decoded(self.dataset, window)
         except RasterioError as error:
             advice = (
                 "Check the connection, and whether the address is still valid."
@@ -302,12 +304,14 @@ class RasterBand(Band):
                 f"damaged ({reason(error, name)}). {advice}"
             ) from error
 
-    def _decoded(self, window: Window) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    def _decoded(
+        self, dataset: DatasetReader, window: Window
+    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """What ``_read`` gives, in one go. Raises RasterioError where GDAL cannot."""
         area = RasterioWindow(window.col, window.row, window.width, window.height)
-        with gdal_settings(self.dataset.name):
-            raw = self.dataset.read(self.number, window=area)
-            mask = self.dataset.read_masks(self.number, window=area) if self._masked else None
+        with gdal_settings(dataset.name):
+            raw = dataset.read(self.number, window=area)
+            mask = dataset.read_masks(self.number, window=area) if self._masked else None
         valid = np.ones(raw.shape, bool) if mask is None else mask != 0
         with np.errstate(over="ignore"):  # beyond float32 is infinite, and no data
             for nodata in self._nodata:  # a mask band hides the nodata value from GDAL's mask

@@ -1,6 +1,7 @@
 """What of a scene's files cannot be read, and reading the rest of it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from itertools import product
 
@@ -9,8 +10,9 @@ from numpy.typing import NDArray
 from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 
-from sarseg.scenes.location import shown
-from sarseg.scenes.opening import reason
+from sarseg.errors import InputError
+from sarseg.scenes.location import is_remote, shown
+from sarseg.scenes.opening import open_raster, reason
 from sarseg.scenes.window import Window
 
 _PROBES = 8
@@ -48,15 +50,16 @@ class Missing:
 class PartialReader:
     """Reads a band of a file by its blocks, where a window cannot be read in one go.
 
-    ``decode`` gives values and validity (h, w) of a window, or raises RasterioError. A block that
-    has failed is noted in ``missing`` and not tried again, so that all windows see the same.
+    ``decode`` gives values and validity (h, w) of a window of the dataset or raises RasterioError.
+    A block that has failed is noted in ``missing`` and not tried again, so that all windows see the
+    same.
     """
 
     def __init__(
         self,
         dataset: DatasetReader,
         number: int,
-        decode: Callable[[Window], tuple[NDArray[np.float32], NDArray[np.bool_]]],
+        decode: Callable[[DatasetReader, Window], tuple[NDArray[np.float32], NDArray[np.bool_]]],
         missing: Missing,
     ) -> None:
         self._dataset = dataset
@@ -93,7 +96,7 @@ class PartialReader:
     def _read(self, window: Window) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         if not self._failed[self._indices(window)].any():
             try:
-                pixels = self._decode(window)
+                pixels = self._decode(self._dataset, window)
             except RasterioError as error:
                 self._refuse_unreadable(error)
             else:
@@ -102,18 +105,33 @@ class PartialReader:
         values = np.full((window.height, window.width), np.nan, np.float32)
         valid = np.zeros(values.shape, np.bool_)
         rows, cols = self._indices(window)
-        for row, col in product(range(rows.start, rows.stop), range(cols.start, cols.stop)):
-            if self._failed[row, col]:
-                continue
-            block = self._block(row, col)
-            piece = _overlap(block, window)
-            part = piece.slices_in(window)
-            try:
-                values[part], valid[part] = self._decode(piece)
-            except RasterioError as error:
-                self._failed[row, col] = True
-                self._missing.add(self._dataset.name, block, reason(error, self._dataset.name))
+        with self._without_reading_ahead() as dataset:
+            for row, col in product(_backwards(rows), _backwards(cols)):
+                if self._failed[row, col]:
+                    continue
+                block = self._block(row, col)
+                piece = _overlap(block, window)
+                part = piece.slices_in(window)
+                try:
+                    values[part], valid[part] = self._decode(dataset, piece)
+                except RasterioError as error:
+                    self._failed[row, col] = True
+                    self._missing.add(dataset.name, block, reason(error, dataset.name))
         return values, valid
+
+    @contextmanager
+    def _without_reading_ahead(self) -> Iterator[DatasetReader]:
+        """The file, of which blocks are then to be read from the last to the first.
+
+        GDAL fetches more and more of what comes next from a server that is read in order, and a
+        block would fail with those behind it. What it does so by is forgotten with the open file.
+        """
+        with ExitStack() as closing:
+            dataset = self._dataset
+            if is_remote(dataset.name):
+                with suppress(InputError):  # then no block can be read, which is seen there
+                    dataset = closing.enter_context(open_raster(dataset.name))
+            yield dataset
 
     def _refuse_unreadable(self, error: RasterioError) -> None:
         """Raise ``error`` where nothing has been read, nor can be in blocks all over the file."""
@@ -126,7 +144,7 @@ class PartialReader:
 
     def _can_read(self, block: Window) -> bool:
         try:
-            self._decode(block)
+            self._decode(self._dataset, block)
         except RasterioError:
             return False
         return True
@@ -158,6 +176,10 @@ def _overlap(one: Window, other: Window) -> Window:
     row, col = max(one.row, other.row), max(one.col, other.col)
     row_end, col_end = min(one.row_end, other.row_end), min(one.col_end, other.col_end)
     return Window(row, col, row_end - row, col_end - col)
+
+
+def _backwards(indices: slice) -> range:
+    return range(indices.stop - 1, indices.start - 1, -1)
 
 
 def _spread(length: int) -> list[int]:

@@ -13,7 +13,7 @@ from rasterio.io import DatasetReader
 
 from sarseg.errors import InputError
 from sarseg.scenes.georeference import quietly_georeferenced
-from sarseg.scenes.location import is_remote, local_file, shown
+from sarseg.scenes.location import file_name, is_remote, local_file, shown
 
 _FORMATS = {
     "GTiff": "GeoTIFF",
@@ -112,6 +112,8 @@ def reason(error: BaseException, name: str) -> str:
     told = str(error.__cause__ or error)
     for each in (name, name.removeprefix("/vsicurl/")):
         told = told.replace(each, shown(name))
+    if last := name.rpartition("/")[2]:  # with the query
+        told = told.replace(last, file_name(name))
     return told.rstrip(".")
 
 

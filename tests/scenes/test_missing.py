@@ -381,7 +381,26 @@ def test_a_server_that_cannot_send_a_part(tmp_path: Path, monkeypatch: pytest.Mo
         missing = assert_same_but_for(lost, [path], [address], unit="intensity")
         (told,) = missing.parts
         assert "rows 256 to 383, columns 128 to 255 of http://" in told
-        assert "secret" not in told
+        with (
+            pytest.raises(InputError, match="Check the connection") as caught,
+            Scene.open([address], Reading(unit="intensity")) as scene,
+        ):
+            read(scene)
+    assert "secret" not in f"{told} {caught.value}"
+
+
+def test_what_lies_behind_on_the_server_takes_nothing_along(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GDAL_HTTP_MAX_RETRY", "0")
+    path = write_raster(tmp_path / "a_vv.tif", speckle(512, 512), blockysize=64, compress="deflate")
+    ((start, _),) = extents(path, (5, 0))
+    with serving(path.read_bytes()) as server:
+        server.broken = range(start + 60_000, start + 60_001)
+        with opened(server.url("behind/a_vv.tif"), unit="intensity") as scene:
+            for row in range(0, 512, 64):  # GDAL reads ahead of what is read in order
+                _, valid = scene.read(Window(row, 0, 64, 512), [0])
+                assert valid.all() == (row != 320)
 
 
 def test_what_a_server_has_failed_to_send_is_not_asked_for_again(
