@@ -149,9 +149,9 @@ def predict(
         ),
     ] = None,
     blend: Annotated[
-        Literal["hann", "gaussian", "pyramid", "flat"],
+        Literal["gaussian", "hann", "pyramid", "flat"],
         typer.Option(help="How tiles are weighted where they overlap.", rich_help_panel=_TILES),
-    ] = "hann",
+    ] = "gaussian",
     tta: Annotated[
         Literal["none", "flips", "turns"],
         typer.Option(

@@ -56,7 +56,7 @@ class StripBlender:
     weighted probabilities of K classes and, last, the weights; pixels that are not valid have none.
     """
 
-    def __init__(self, strip: Strip, num_classes: int, window: BlendWindow = "hann") -> None:
+    def __init__(self, strip: Strip, num_classes: int, window: BlendWindow = "gaussian") -> None:
         self._strip = strip
         self._profile = blend_profile(window, strip.grid.tile, strip.grid.overlap)
         self.sums = np.zeros((num_classes + 1, strip.grid.tile, strip.width), np.uint32)

@@ -24,7 +24,7 @@ class PredictSettings:
     """
 
     overlap: int | None = None
-    window: BlendWindow = "hann"
+    window: BlendWindow = "gaussian"
     scaling: ScalingSource = "model"
     views: Views = "none"
     confidence: bool = False

@@ -178,7 +178,7 @@ def test_without_resume_a_run_begins_anew(
         ({"batch_size": 2}, "batch size was 3 and is now 2"),
         ({"precision": "bfloat16"}, "precision was float32 and is now bfloat16"),
         ({"overlap": 8}, "OVERLAP was 24 and is now 8"),
-        ({"window": "flat"}, "BLEND was hann and is now flat"),
+        ({"window": "flat"}, "BLEND was gaussian and is now flat"),
         ({"entropy": True}, "bands was"),
     ],
 )
