@@ -199,14 +199,14 @@ TOOLS: dict[str, Callable[..., None]] = {
 }
 
 CANDIDATES: tuple[tuple[str, str, int, dict[str, Any]], ...] = (
-    ("sarseg, hann (its default)", "sarseg", TILE // 2, {"window": "hann"}),
-    ("sarseg, gaussian", "sarseg", TILE // 2, {"window": "gaussian"}),
+    ("sarseg, gaussian (its default)", "sarseg", TILE // 2, {"window": "gaussian"}),
+    ("sarseg, hann", "sarseg", TILE // 2, {"window": "hann"}),
     ("geo-inference, 1 worker (its default here)", "geo-inference", TILE // 2, {"workers": 1}),
     ("geo-inference, 2 workers", "geo-inference", TILE // 2, {"workers": 2}),
     ("geoai, spline (its default)", "geoai-py", TILE // 2, {"blend_mode": "spline"}),
     ("geoai, cosine", "geoai-py", TILE // 2, {"blend_mode": "cosine"}),
-    ("sarseg, hann (its default)", "sarseg", TILE // 4, {"window": "hann"}),
-    ("sarseg, gaussian", "sarseg", TILE // 4, {"window": "gaussian"}),
+    ("sarseg, gaussian (its default)", "sarseg", TILE // 4, {"window": "gaussian"}),
+    ("sarseg, hann", "sarseg", TILE // 4, {"window": "hann"}),
     ("geoai, spline (its default)", "geoai-py", TILE // 4, {"blend_mode": "spline"}),
     ("geoai, cosine", "geoai-py", TILE // 4, {"blend_mode": "cosine"}),
 )

@@ -23,7 +23,7 @@ from sarseg.filters.chain import NO_FILTERS, Filters
 from sarseg.model.bands import select_bands
 from sarseg.model.card import ModelCard
 from sarseg.model.file import LoadedModel
-from sarseg.prediction.forward import class_probabilities
+from sarseg.prediction.forward import class_probabilities, numbers
 from sarseg.training.data import PreparedChips
 from sarseg.training.objectives import objective
 
@@ -143,7 +143,7 @@ def _predicted(
     asked = objective(decoder(card.decoder, card.decoder_settings), weights).to(model.device)
     try:
         logits = asked.logits(model.segmenter, bands.to(model.device), labels.to(model.device))
-        probabilities = class_probabilities(logits, card)
+        probabilities = numbers(class_probabilities(logits, card))
     except torch.OutOfMemoryError as error:
         raise UsageError(
             f"{len(bands)} chips at once do not fit the memory of {model.device}: choose a smaller "

@@ -70,6 +70,8 @@ def prepare_window(
     the window overhangs the scene, the prepared scene is mirrored at its edge, so that a model
     sees no border there, and validity is False.
     """
+    if window.within(scene.height, scene.width) == window:
+        return _prepare_within(scene, window, preparation, picks, device)
     rows = _mirrored(window.row, window.height, scene.height)
     cols = _mirrored(window.col, window.width, scene.width)
     source = Window(int(rows.min()), int(cols.min()), int(np.ptp(rows)) + 1, int(np.ptp(cols)) + 1)

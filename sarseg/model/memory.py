@@ -7,6 +7,12 @@ from pathlib import Path
 
 import torch
 
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+"""glibc's numbers of these settings, from malloc.h."""
+
+_KEPT = 2**30
+"""Blocks up to so many bytes are kept."""
+
 _STATUS = Path("/proc/self/status")  # Linux
 _RESTART = Path("/proc/self/clear_refs")
 
@@ -49,6 +55,20 @@ def release_memory(device: torch.device) -> None:
         libc = ctypes.CDLL(None)
         if hasattr(libc, "malloc_trim"):
             libc.malloc_trim(0)
+
+
+def keep_large_blocks() -> None:
+    """Let glibc keep large blocks that are freed, for the next layer or batch that needs them.
+
+    By itself it gives them back to the system, and gets them again page by page, each filled with
+    zeros first: a quarter of the time of a network on the CPU. Elsewhere nothing is done.
+    """
+    if sys.platform != "linux":
+        return
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "mallopt"):
+        libc.mallopt(_M_MMAP_THRESHOLD, _KEPT)
+        libc.mallopt(_M_TRIM_THRESHOLD, _KEPT)
 
 
 def _status(field: str) -> int:

@@ -1,6 +1,6 @@
 """From prepared tiles to class probabilities: precision, and test-time augmentation."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Literal
@@ -15,6 +15,7 @@ from sarseg.errors import ModelError, UsageError
 from sarseg.model.card import ModelCard
 from sarseg.model.device import computes_bfloat16
 from sarseg.model.file import LoadedModel
+from sarseg.model.memory import keep_large_blocks
 from sarseg.prediction.boxes import Boxes
 
 Precision = Literal["float32", "bfloat16"]
@@ -66,6 +67,7 @@ class Forward:
     views: Views = "none"
 
     def __post_init__(self) -> None:
+        keep_large_blocks()
         decoder = self.model.card.decoder
         if self.views != "none" and DECODERS[decoder].takes_boxes:
             raise UsageError(
@@ -73,7 +75,12 @@ class Forward:
                 f"{decoder}): leave it out, or choose --tta none."
             )
 
-    @torch.inference_mode()
+    @property
+    def batches_in_flight(self) -> int:
+        """Batches that are best begun before the answer to an earlier one is waited for: a GPU
+        works on them meanwhile, the CPU would only make others wait."""
+        return 0 if self.model.device == "cpu" else 1
+
     def probabilities(
         self, bands: NDArray[np.float32], boxes: Sequence[Boxes] = ()
     ) -> NDArray[np.float32]:
@@ -85,6 +92,13 @@ class Forward:
         Raises ModelError where the model answers with no numbers, torch.OutOfMemoryError where the
         tiles do not fit the device together.
         """
+        return self.begun(bands, boxes)()
+
+    @torch.inference_mode()
+    def begun(
+        self, bands: NDArray[np.float32], boxes: Sequence[Boxes] = ()
+    ) -> Callable[[], NDArray[np.float32]]:
+        """``probabilities`` in two steps: what is returned waits for the device's answer."""
         device = self.model.device
         tiles = torch.from_numpy(bands).to(device)
         prompts = [torch.from_numpy(of_one).to(device, torch.float) for of_one in boxes]
@@ -92,8 +106,12 @@ class Forward:
         total = first.undone(self._seen(first.of(tiles), prompts))
         for view in others:
             total += view.undone(self._seen(view.of(tiles), prompts))
-        mean: NDArray[np.float32] = (total / (1 + len(others))).cpu().numpy()
-        return mean
+        mean = total / (1 + len(others))
+
+        def answer() -> NDArray[np.float32]:
+            return np.asarray(numbers(mean.cpu()).numpy(), np.float32)
+
+        return answer
 
     def _seen(self, tiles: Tensor, prompts: Sequence[Tensor]) -> Tensor:
         """Class probabilities (B, K, S, S) of one view of the tiles."""
@@ -106,11 +124,12 @@ class Forward:
 
 
 def class_probabilities(logits: Tensor, card: ModelCard) -> Tensor:
-    """Probabilities (B, K, S, S) float32 from a model's logits, at its temperature.
+    """Probabilities (B, K, S, S) float32 from a model's logits, at its temperature."""
+    return (logits.float() / card.temperature).softmax(dim=1)
 
-    Raises ModelError where they are no numbers.
-    """
-    probabilities = (logits.float() / card.temperature).softmax(dim=1)
+
+def numbers(probabilities: Tensor) -> Tensor:
+    """``probabilities`` themselves. Raises ModelError where some are no numbers."""
     if not torch.isfinite(probabilities).all():
         raise ModelError("The model answers with values that are no numbers: it cannot be used.")
     return probabilities

@@ -27,10 +27,10 @@ from sarseg.scenes.landcover import RawStrip
 
 _FILE = "journal.json"
 _LOCK = "lock"
-_SAVING_SHARE = 0.05
+_SAVING_SHARE = 0.02
 """Part of the time that may be spent on saving."""
 
-_SOONEST_SECONDS = 1.0
+_SOONEST_SECONDS = 2.0
 
 
 @dataclass(frozen=True)

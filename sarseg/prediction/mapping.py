@@ -4,9 +4,10 @@ What becomes of the rows is the caller's: ``predict`` writes them, ``evaluate`` 
 """
 
 import os
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import rasterio
@@ -132,18 +133,6 @@ class Tile:
 TileReader = Callable[[Window], Tile]
 
 
-@dataclass
-class _Group:
-    """Consecutive tiles, of which a batch is shown to the segmenter."""
-
-    tiles: list[Tile] = field(default_factory=list)
-    shown: int = 0
-
-    def add(self, tile: Tile) -> None:
-        self.tiles.append(tile)
-        self.shown += tile.shown
-
-
 def map_rows(
     scene: Scene,
     model: LoadedModel,
@@ -240,17 +229,17 @@ def map_strip(
 ) -> Generator[Step, None, None]:
     """Map a strip from tile ``first`` on, of which the tiles before are in ``blender`` already.
 
-    Reading and preparing, segmenting, and blending with what the caller does go on at the same
-    time. Which tiles share a batch depends on nothing that comes before, so a strip that is gone on
-    with after a step gives what it gives in one go.
+    Tiles are read and prepared in a thread ahead of the segmenter, and a GPU works on the next
+    batch while this one is blended and the caller has it. Which tiles share a batch depends on
+    nothing that comes before, so a strip that is gone on with after a step gives what it gives in
+    one go.
 
     Raises BatchTooLargeError where a batch does not fit the device's memory, InputError where a
     tile cannot be read, ModelError where the model answers with no numbers.
     """
-    prepared = Ahead(map(read, strip.tiles(first)), BATCHES_AHEAD * batch_size)
     done = first
-    with Ahead(_segmented(prepared, forward, batch_size), 1) as groups:
-        for group in groups:
+    with Ahead(map(read, strip.tiles(first)), BATCHES_AHEAD * batch_size) as prepared:
+        for group in _segmented(prepared, forward, batch_size):
             counts, rows = TileCounts(), []
             for tile, probabilities in group:
                 if probabilities is not None:
@@ -340,39 +329,57 @@ def _tile_boxes(
     return nullcontext(lambda window: None) if boxes is None else boxes.on(scene, card)
 
 
-def _segmented(
-    prepared: Ahead[Tile], forward: Forward, batch_size: int
-) -> Iterator[list[tuple[Tile, NDArray[np.float32] | None]]]:
-    """Tiles in groups, each with its probabilities (K, tile, tile), None where none is valid."""
-    with prepared:
-        group = _Group()
-        for tile in prepared:
-            group.add(tile)
-            if group.shown == batch_size or len(group.tiles) >= _LONGEST_GROUP * batch_size:
-                yield _answered(group, forward)
-                group = _Group()
-        if group.tiles:
-            yield _answered(group, forward)
+Answered = list[tuple[Tile, NDArray[np.float32] | None]]
+"""Tiles, each with its probabilities (K, tile, tile), None where no pixel is valid."""
 
 
-def _answered(group: _Group, forward: Forward) -> list[tuple[Tile, NDArray[np.float32] | None]]:
-    shown = [tile for tile in group.tiles if tile.shown]
-    answers: Iterator[NDArray[np.float32]] = iter(())
+def _segmented(prepared: Iterable[Tile], forward: Forward, batch_size: int) -> Iterator[Answered]:
+    in_flight: deque[Callable[[], Answered]] = deque()
+    for group in _grouped(prepared, batch_size):
+        in_flight.append(_begun(group, forward))
+        if len(in_flight) > forward.batches_in_flight:
+            yield in_flight.popleft()()
+    while in_flight:
+        yield in_flight.popleft()()
+
+
+def _grouped(prepared: Iterable[Tile], batch_size: int) -> Iterator[list[Tile]]:
+    """Consecutive tiles, of which ``batch_size`` are shown to the segmenter, or fewer."""
+    group: list[Tile] = []
+    shown = 0
+    for tile in prepared:
+        group.append(tile)
+        shown += tile.shown
+        if shown == batch_size or len(group) == _LONGEST_GROUP * batch_size:
+            yield group
+            group, shown = [], 0
+    if group:
+        yield group
+
+
+def _begun(group: Sequence[Tile], forward: Forward) -> Callable[[], Answered]:
+    shown = [tile for tile in group if tile.shown]
+    answer: Callable[[], Iterable[NDArray[np.float32]]] = tuple
     if shown:
         bands = np.stack([tile.bands for tile in shown])
         boxes = [tile.boxes for tile in shown if tile.boxes is not None]
         try:
-            answers = iter(forward.probabilities(bands, boxes))
+            answer = forward.begun(bands, boxes)
         except torch.OutOfMemoryError as error:
             raise BatchTooLargeError(
                 f"{len(shown)} tiles at once do not fit the memory of {forward.model.device}: "
                 "choose a smaller --batch-size."
             ) from error
     classes, size = len(forward.model.card.classes), forward.model.card.tile_size
-    return [
-        (tile, next(answers) if tile.shown else None if tile.skipped else _rest(classes, size))
-        for tile in group.tiles
-    ]
+
+    def answered() -> Answered:
+        answers = iter(answer())
+        return [
+            (tile, next(answers) if tile.shown else None if tile.skipped else _rest(classes, size))
+            for tile in group
+        ]
+
+    return answered
 
 
 def _rest(num_classes: int, size: int) -> NDArray[np.float32]:

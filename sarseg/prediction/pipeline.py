@@ -1,14 +1,14 @@
-"""Stages that work at the same time, each in a thread, with little between them."""
+"""A stage of work that runs ahead of the next, in a thread of its own."""
 
 from collections.abc import Iterator
-from queue import Empty, Full, Queue
+from queue import Full, Queue
 from threading import Event, Thread
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
 _LOOK_UP_SECONDS = 0.1
-"""How long a thread waits before it looks whether it is to stop."""
+"""How long the thread waits before it looks whether it is to stop."""
 
 
 class _End:
@@ -41,20 +41,12 @@ class Ahead(Generic[T]):
 
     def __iter__(self) -> Iterator[T]:
         while True:
-            item = self._next()
+            item = self._made.get()
             if isinstance(item, _End):
                 if item.error is not None:
                     raise item.error
                 return
             yield item
-
-    def _next(self) -> T | _End:
-        while True:
-            try:
-                return self._made.get(timeout=_LOOK_UP_SECONDS)
-            except Empty:
-                if self._stop.is_set():  # another thread waits here for what nobody makes
-                    return _End()
 
     def _make(self) -> None:
         try:

@@ -79,8 +79,8 @@ def killed_and_resumed(scene: Path, output: Path, kills: int, seed: int) -> list
     chance = random.Random(seed)
     resumed, told = 0, []
     for _ in range(kills):
-        process = started(scene, output, 0.15, "--resume")
-        time.sleep(chance.uniform(0.0, 2.0))
+        process = started(scene, output, 0.3, "--resume")
+        time.sleep(chance.uniform(0.0, 6.0))
         process.send_signal(signal.SIGKILL)
         process.communicate()
         assert not output.exists() or process.returncode == 0
@@ -139,7 +139,7 @@ def test_what_is_done_is_kept_and_gone_on_with(
 ) -> None:
     output, told = tmp_path / "map.tif", []
     with Scene.open([scene]) as opened:
-        model = toy_model(Failing(failure, 15, 0.12))
+        model = toy_model(Failing(failure, 15, 0.25))
         with pytest.raises(type(failure), match=r"of 130 tiles are kept: --resume goes on"):
             predict_scene(opened, model, output, SETTINGS)
         assert not output.exists()
