@@ -18,7 +18,7 @@ from sarseg.prediction.mapping import (
     nothing_valid,
 )
 from sarseg.prediction.planning import Tell, Work, settled
-from sarseg.prediction.provenance import input_files
+from sarseg.prediction.provenance import input_files, missing_tags
 from sarseg.prediction.settings import DEFAULTS, PredictSettings
 from sarseg.scenes.geotiff import check_geotiff
 from sarseg.scenes.landcover import write_landcover
@@ -126,7 +126,7 @@ def _written(
                 work.layers.regrouping.classes,
                 work.layers.bands,
                 journal.raw_strips((strip.col, strip.width) for strip in work.strips),
-                tags=work.tags,
+                tags=work.tags | missing_tags(journal.position.counts.missing),
                 work=journal.folder,
             )
         except (SarsegError, KeyboardInterrupt) as error:

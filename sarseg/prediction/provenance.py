@@ -16,10 +16,11 @@ from sarseg.prediction.fit import bands_used
 from sarseg.prediction.forward import Precision
 from sarseg.prediction.mapping import checked_grid, map_layers
 from sarseg.prediction.settings import PredictSettings
-from sarseg.scenes.location import shown
 from sarseg.scenes.reader import Scene
+from sarseg.scenes.reading import Reading
 
 _RUNNING = ("SARSEG_DEVICE", "SARSEG_PRECISION", "SARSEG_BATCH_SIZE")
+_MISSING = "SARSEG_MISSING"
 
 
 def work_tags(
@@ -27,12 +28,9 @@ def work_tags(
 ) -> dict[str, str]:
     """Tags that say what was asked for: nothing of when, where, or by whom."""
     grid = checked_grid(scene, model.card, settings, boxes)
-    reading = scene.reading
     given = {
         "SARSEG_CLASSES": settings.classes and settings.classes.name,
         "SARSEG_BOXES": boxes and boxes.path.name,
-        "SARSEG_AOI": reading.area and shown(reading.area),
-        "SARSEG_NODATA": reading.nodata,
     }
     return {
         "SARSEG_VERSION": __version__,
@@ -45,12 +43,32 @@ def work_tags(
         "SARSEG_BLEND": settings.window,
         "SARSEG_TTA": settings.views,
         **{key: str(value) for key, value in given.items() if value is not None},
+        **_reading_tags(scene.reading),
     }
+
+
+def _reading_tags(reading: Reading) -> dict[str, str]:
+    """What was said of how to read the scene; its unit and bands have tags of their own."""
+    area = _area_file(reading)
+    given = {
+        "SARSEG_AOI": reading.area if area is None else area.name,
+        "SARSEG_NODATA": reading.nodata,
+        "SARSEG_CALIBRATION": None if reading.calibration == "sigma0" else reading.calibration,
+        "SARSEG_TO_CRS": reading.to_crs,
+        "SARSEG_RESOLUTION": reading.resolution,
+        "SARSEG_KEEP_LAYOVER": "yes" if reading.keep_layover else None,
+    }
+    return {key: str(value) for key, value in given.items() if value is not None}
 
 
 def running_tags(device: str, precision: Precision, batch_size: int) -> dict[str, str]:
     """Tags that say what else the last digits of probabilities depend on."""
     return dict(zip(_RUNNING, (_kind(device), precision, str(batch_size)), strict=True))
+
+
+def missing_tags(tiles: int) -> dict[str, str]:
+    """A tag that says of how many tiles parts could not be read; none where all was."""
+    return {_MISSING: str(tiles)} if tiles else {}
 
 
 def run_identity(
@@ -80,7 +98,7 @@ def run_identity(
 
 def input_files(scene: Scene, settings: PredictSettings, boxes: BoxSource | None) -> list[Path]:
     """All files on this machine that are read."""
-    others = [boxes.path if boxes else None, settings.classes]
+    others = [boxes.path if boxes else None, settings.classes, _area_file(scene.reading)]
     return [*scene.files, *(file for file in others if file is not None)]
 
 
@@ -101,13 +119,18 @@ def is_finished(
             tags, bands = dataset.tags(), dataset.descriptions
     except (OSError, RasterioError):
         return False
+    beside = {*_RUNNING, _MISSING} if scene.reading.allow_missing else {*_RUNNING}
     made = {
-        key: value
-        for key, value in tags.items()
-        if key.startswith("SARSEG_") and key not in _RUNNING
+        key: value for key, value in tags.items() if key.startswith("SARSEG_") and key not in beside
     }
     expected = work_tags(scene, model, settings, boxes)
     return made == expected and tuple(bands) == map_layers(model.card, settings).bands
+
+
+def _area_file(reading: Reading) -> Path | None:
+    """The file of the area of interest, where that is one and no bounds."""
+    file = Path(reading.area) if reading.area else None
+    return file if file is not None and file.exists() else None
 
 
 def _kind(device: str) -> str:
