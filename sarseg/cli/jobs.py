@@ -116,7 +116,7 @@ def work_through(
     work: Callable[[Job], Done],
     *,
     fatal: Callable[[Exception], bool],
-    finished: Callable[[Job], bool] = lambda job: False,
+    finished: Callable[[Job], Done | None] = lambda job: None,
 ) -> list[Outcome]:
     """Do ``work`` for each job that is not ``finished``; what fails is told and does not keep the
     others from being done.
@@ -127,9 +127,10 @@ def work_through(
     outcomes = []
     for job in jobs:
         try:
-            if finished(job):
+            if there := finished(job):
                 console.say(f"{job.output} is there already: skipped.")
-                outcomes.append(Outcome(job, "skipped", "was there already"))
+                code = INCOMPLETE if there.incomplete else 0
+                outcomes.append(Outcome(job, "skipped", there.note, code))
                 continue
             done = work(job)
         except Exception as error:

@@ -1,5 +1,6 @@
 """Options that several commands share, spelled once."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -49,6 +50,8 @@ def memory_size(text: str | None) -> int | None:
     from pydantic import ByteSize, TypeAdapter, ValidationError
 
     try:
+        if not re.fullmatch(r"\s*\d+(\.\d+)?\s*([kmgt]i?)?b?\s*", text, re.IGNORECASE):
+            raise UsageError(f"--memory {text} is no size: give one as in 4GB or 800MB.")
         size = int(TypeAdapter(ByteSize).validate_python(text))
     except ValidationError as error:
         raise UsageError(f"--memory {text} is no size: give one as in 4GB or 800MB.") from error

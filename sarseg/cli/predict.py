@@ -226,7 +226,7 @@ def predict(
     from sarseg.prediction.forward import choose_precision
     from sarseg.prediction.planning import planned
     from sarseg.prediction.predictor import predict_scene
-    from sarseg.prediction.provenance import is_finished
+    from sarseg.prediction.provenance import finished_map
     from sarseg.prediction.settings import PredictSettings
     from sarseg.scenes.reader import Scene
 
@@ -267,16 +267,17 @@ def predict(
             console.say(described(place, choose_precision(precision, place)))
         return loaded
 
-    def finished(job: Job) -> bool:
+    def finished(job: Job) -> Done | None:
         if plan or overwrite or not job.output.is_file() or not (resume or output_dir):
-            return False
+            return None
         with Scene.open(job.files, reading) as scene:
-            if not is_finished(job.output, scene, the_model(), settings, prompts):
-                return False
+            holes = finished_map(job.output, scene, the_model(), settings, prompts)
+            if holes is None:
+                return None
             item = job.output.with_suffix(".json")
             if stac and not item.exists():
                 _write_item(item, job.output, _acquisition(job, scene, acquired), overwrite=False)
-            return True
+            return Done("was there already", incomplete=holes > 0)
 
     def make_map(job: Job) -> Done:
         with Scene.open(job.files, reading) as scene:
@@ -310,6 +311,8 @@ def predict(
             console.warn(f"nodata, as it cannot be read: {part}")
         if acquisition is not None:
             _write_item(item, job.output, acquisition, overwrite=overwrite)
+        elif overwrite and item.exists():
+            console.warn(f"{item} may describe the map that was replaced: --stac writes it anew.")
         console.say(_report(summary))
         maps.append({"scene": job.files, **asdict(summary), "warnings": warnings})
         note = f"{summary.tiles} tiles, {_duration(summary.seconds)}"
@@ -318,7 +321,8 @@ def predict(
     def fatal(error: Exception) -> bool:
         # without a model, or with options that make no sense, no other scene fares better
         no_model = loaded is None and isinstance(error, ModelError)
-        return output_dir is None or no_model or isinstance(error, UsageError)
+        no_sense = not (maps or plans) and isinstance(error, UsageError)
+        return output_dir is None or no_model or no_sense
 
     outcomes = work_through(jobs, make_map, fatal=fatal, finished=finished)
     conclude({"plans": plans} if plan else {"maps": maps}, outcomes, as_json=as_json)
@@ -334,8 +338,8 @@ def _planned(plan: "PredictionPlan") -> str:
     strips = f" in {plan.strips} strips" if plan.strips > 1 else ""
     return (
         f"{plan.tiles} tiles{strips}, {plan.batches} batches of {plan.batch_size}; at most "
-        f"{plan.memory / 1e9:.1f} GB of memory and {plan.disk / 1e9:.2f} GB on the disk of the "
-        f"output meanwhile; about {_duration(plan.seconds)} if all tiles hold data."
+        f"{plan.memory / 1e9:.1f} GB of memory and {plan.disk / 1e9:.2g} GB on the disk of the "
+        f"output; about {_duration(plan.seconds)} if all tiles hold data."
     )
 
 

@@ -61,7 +61,11 @@ def rewrite_each(
         jobs,
         filter_scene,
         fatal=lambda error: not to_folder or isinstance(error, UsageError),
-        finished=lambda job: to_folder and not overwrite and job.output.is_file(),
+        finished=lambda job: (
+            Done("was there already")
+            if to_folder and not overwrite and job.output.is_file()
+            else None
+        ),
     )
     conclude({"scenes": made}, outcomes, as_json=as_json)
 

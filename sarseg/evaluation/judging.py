@@ -25,8 +25,9 @@ from sarseg.evaluation.tally import JudgedRows, Tally
 from sarseg.model.card import library_versions
 from sarseg.model.file import LoadedModel
 from sarseg.prediction.boxes import BoxSource
+from sarseg.prediction.caching import bounded_cache
 from sarseg.prediction.fit import doubts
-from sarseg.prediction.mapping import FinishedRows, bounded_cache, checked_grid, map_rows
+from sarseg.prediction.mapping import FinishedRows, checked_grid, map_rows
 from sarseg.prediction.settings import DEFAULTS, PredictSettings
 from sarseg.scenes.grid import Grid
 from sarseg.scenes.reader import Scene
@@ -126,7 +127,7 @@ def evaluate_scene(
     card = model.card
     rows = map_rows(scene, model, settings, boxes=boxes, progress=progress)
     grid = checked_grid(scene, card, settings, boxes)
-    with bounded_cache(grid, card), closing(rows):
+    with bounded_cache(scene, grid, card, grid.width), closing(rows):
         judged = _Judged(rows, card.classes, scene, judging)
         pictures = (scene_picture(scene),) if judging.pictures else ()
     part = judging.labels.part if judging.labels else None

@@ -29,12 +29,14 @@ EMBEDDED_MODEL = "simulated.safetensors"
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A segmenter in evaluation mode on ``device``, its card, and the SHA-256 of its file."""
+    """A segmenter in evaluation mode on ``device``, its card, and the SHA-256 of its file and of
+    the backbone's."""
 
     segmenter: Segmenter
     card: ModelCard
     sha256: str
     device: str = "cpu"
+    backbone_sha256: str = ""
 
 
 def trained_state(segmenter: Segmenter) -> dict[str, Tensor]:
@@ -145,7 +147,7 @@ def load_model(
         )
     load_backbone(segmenter, weights, card.backbone)
     _load_trained(segmenter, path)
-    return LoadedModel(segmenter.eval().to(device), card, file_sha256(path), device)
+    return LoadedModel(segmenter.eval().to(device), card, file_sha256(path), device, found)
 
 
 def _load_trained(segmenter: Segmenter, path: Path) -> None:

@@ -2,8 +2,10 @@
 
 from sarseg.errors import UsageError
 from sarseg.model.card import ModelCard
-from sarseg.prediction.mapping import BATCHES_AHEAD, cache_bytes
+from sarseg.prediction.caching import cache_bytes
+from sarseg.prediction.mapping import BATCHES_AHEAD
 from sarseg.prediction.tiles import TileGrid
+from sarseg.scenes.reader import Scene
 
 WIDEST_STRIP = 8192
 """Columns of a strip: wider ones save next to nothing, as few tiles reach across."""
@@ -17,6 +19,7 @@ _SCRATCH = 8
 
 
 def strip_width(
+    scene: Scene,
     grid: TileGrid,
     card: ModelCard,
     num_bands: int,
@@ -35,7 +38,7 @@ def strip_width(
         return widest
 
     def needed(width: int) -> int:
-        return predicted_bytes(grid, card, num_bands, batch_size, width, base=base)
+        return predicted_bytes(scene, grid, card, num_bands, batch_size, width, base=base)
 
     narrowest = min(grid.tile, widest)
     if needed(narrowest) > memory:
@@ -51,7 +54,14 @@ def strip_width(
 
 
 def predicted_bytes(
-    grid: TileGrid, card: ModelCard, num_bands: int, batch_size: int, width: int, *, base: int
+    scene: Scene,
+    grid: TileGrid,
+    card: ModelCard,
+    num_bands: int,
+    batch_size: int,
+    width: int,
+    *,
+    base: int,
 ) -> int:
     """The most memory of the process that is used with strips of ``width`` columns."""
     pixels, bands, classes = grid.tile**2, len(card.inputs), len(card.classes)
@@ -60,4 +70,13 @@ def predicted_bytes(
     scratch = _SCRATCH * pixels * bands * _FLOAT
     # the sums, one plane more while they move on, and finished rows twice: as bands and as bytes
     strip = width * grid.tile * ((classes + 2) * _FLOAT + 2 * num_bands)
-    return base + waiting + answers + scratch + strip + cache_bytes(grid, card, width)
+    return base + waiting + answers + scratch + strip + cache_bytes(scene, grid, card, width)
+
+
+def needed_disk(grid: TileGrid, card: ModelCard, num_bands: int, width: int) -> int:
+    """The most bytes that a run takes on the disk of its output: finished rows, the sums of a strip
+    of ``width`` columns while they are saved beside the last ones, and, at the end, overviews (a
+    third) and the map, which compression can only make smaller."""
+    rows = grid.height * grid.width * num_bands
+    sums = grid.tile * width * (len(card.classes) + 1) * _FLOAT
+    return rows * 8 // 3 + 2 * sums

@@ -1,9 +1,11 @@
 """Mapping what a journal does not hold yet, and saving it in time."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
+from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sarseg.classes import NODATA
 from sarseg.errors import InputError
@@ -24,10 +26,10 @@ def fill_journal(work: Work, journal: Journal, progress: Progress | None = None)
     """
     if journal.position.strip == len(work.strips):
         return
-    device = work.model.device
+    device, earlier = work.model.device, journal.position.missing
     with tile_reader(work.scene, work.model.card, work.settings, work.boxes, device) as read:
         for number in range(journal.position.strip, len(work.strips)):
-            _fill_strip(work, journal, number, read, progress)
+            _fill_strip(work, journal, number, read, progress, earlier)
 
 
 def tiles_before(strips: Sequence[Strip], position: Position) -> int:
@@ -36,10 +38,19 @@ def tiles_before(strips: Sequence[Strip], position: Position) -> int:
 
 
 def _fill_strip(
-    work: Work, journal: Journal, number: int, read: TileReader, progress: Progress | None
+    work: Work,
+    journal: Journal,
+    number: int,
+    read: TileReader,
+    progress: Progress | None,
+    earlier: Sequence[str],
 ) -> None:
     strip, position = work.strips[number], journal.position
-    earlier = position.missing
+
+    def save(reached: Position, sums: NDArray[np.uint32] | None) -> None:
+        missing = dict.fromkeys([*earlier, *work.scene.missing.parts])
+        journal.save(replace(reached, missing=tuple(missing)), sums)
+
     blender = StripBlender(strip, len(work.model.card.classes), work.settings.window)
     if (sums := journal.sums()) is not None:
         blender.sums[:] = sums
@@ -49,26 +60,23 @@ def _fill_strip(
     try:
         with closing(steps):
             for step in steps:
-                missing = dict.fromkeys([*earlier, *work.scene.missing.parts])
-                position = _taken_in(step, number, position, journal, missing)
+                position = _taken_in(step, number, position, journal)
                 if journal.due:
-                    journal.save(position, blender.sums)
+                    save(position, blender.sums)
                 if progress:
                     progress(tiles_before(work.strips, position), work.tiles)
     except InputError:  # raised between steps: the sums are those of the position
         if position != journal.position:
-            journal.save(position, blender.sums)
+            save(position, blender.sums)
         raise
-    journal.save(position.next_strip(), None)
+    save(position.next_strip(), None)
 
 
-def _taken_in(
-    step: Step, strip: int, position: Position, journal: Journal, missing: Iterable[str]
-) -> Position:
+def _taken_in(step: Step, strip: int, position: Position, journal: Journal) -> Position:
     pixels = np.zeros(NODATA + 1, np.int64)
     height = 0
     for rows in step.rows:
         journal.append(strip, rows.bands)
         pixels += np.bincount(rows.classes.ravel(), minlength=len(pixels))
         height += len(rows.classes)
-    return position.after(step, height, pixels, missing)
+    return position.after(step, height, pixels)

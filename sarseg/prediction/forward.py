@@ -100,16 +100,27 @@ class Forward:
     ) -> Callable[[], NDArray[np.float32]]:
         """``probabilities`` in two steps: what is returned waits for the device's answer."""
         device = self.model.device
-        tiles = torch.from_numpy(bands).to(device)
+        tiles = torch.from_numpy(bands)
+        if self.batches_in_flight:  # a copy from pinned memory waits for no earlier batch
+            tiles = tiles.pin_memory()
+        tiles = tiles.to(device, non_blocking=True)
         prompts = [torch.from_numpy(of_one).to(device, torch.float) for of_one in boxes]
         first, *others = _VIEWS[self.views]
         total = first.undone(self._seen(first.of(tiles), prompts))
         for view in others:
             total += view.undone(self._seen(view.of(tiles), prompts))
         mean = total / (1 + len(others))
+        if not self.batches_in_flight:
+            return lambda: np.asarray(numbers(mean).numpy(), np.float32)
+        # copied as soon as it is there: asked for later, it would come after the next batch
+        copied = torch.empty(mean.shape, dtype=mean.dtype, pin_memory=True)
+        copied.copy_(mean, non_blocking=True)
+        there = torch.cuda.Event()  # type: ignore[no-untyped-call]
+        there.record()
 
         def answer() -> NDArray[np.float32]:
-            return np.asarray(numbers(mean.cpu()).numpy(), np.float32)
+            there.synchronize()
+            return np.asarray(numbers(copied).numpy(), np.float32)
 
         return answer
 

@@ -7,9 +7,9 @@ Whatever a file holds beyond that was written after the last save, and is writte
 
 import json
 import os
-import shutil
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
 from sarseg.classes import NODATA
-from sarseg.errors import OutputError, UsageError
+from sarseg.errors import OutputError
 from sarseg.prediction.mapping import Step, TileCounts
 from sarseg.scenes.landcover import RawStrip
 
@@ -47,9 +47,7 @@ class Position:
     pixels: tuple[int, ...] = (0,) * (NODATA + 1)
     missing: tuple[str, ...] = ()
 
-    def after(
-        self, step: Step, rows: int, pixels: NDArray[np.int64], missing: Iterable[str] = ()
-    ) -> "Position":
+    def after(self, step: Step, rows: int, pixels: NDArray[np.int64]) -> "Position":
         """The position after a step that finished ``rows`` of the map with ``pixels`` (256,)."""
         return replace(
             self,
@@ -57,7 +55,6 @@ class Position:
             rows=self.rows + rows,
             counts=self.counts + step.counts,
             pixels=tuple((np.array(self.pixels) + pixels).tolist()),
-            missing=tuple(missing),
         )
 
     def next_strip(self) -> "Position":
@@ -93,13 +90,13 @@ class Journal:
 
     ``identity`` (JSON values) is all that the map depends on. With ``resume``, an unfinished run of
     the same identity is gone on with: ``position`` says from where. Without, and where there is
-    none, the run begins anew and what lay there goes: ``discarded`` is its position.
+    none or a damaged one, the run begins anew and what lay there goes: ``discarded`` says why.
 
     The folder stays where the ``with`` block ends in an exception after something was saved, and
     goes otherwise.
 
-    Raises UsageError where ``resume`` finds a run of another identity, OutputError where the folder
-    cannot be written or another process is at work in it.
+    Raises OutputError where ``resume`` finds a run of another identity, where the folder cannot be
+    written, or where another process is at work in it.
     """
 
     def __init__(
@@ -108,7 +105,7 @@ class Journal:
         self.output = output
         self.folder = journal_folder(output)
         self.position = Position()
-        self.discarded: Position | None = None
+        self.discarded: str | None = None
         self._identity: dict[str, Any] = json.loads(json.dumps(identity))
         self._num_bands = num_bands
         self._resume = resume
@@ -129,6 +126,9 @@ class Journal:
             raise self._failure(error) from error
         try:
             self._take_up()
+        except OSError as error:
+            self._lock.release()
+            raise self._failure(error) from error
         except BaseException:
             self._lock.release()
             raise
@@ -140,11 +140,16 @@ class Journal:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if error is None or not self.saved:
-            shutil.rmtree(self.folder, ignore_errors=True)
+        leave = error is not None and self.saved
+        if not leave:
+            for path in self.folder.iterdir():
+                if path.name != _LOCK:
+                    path.unlink(missing_ok=True)
         self._lock.release()
-        if error is None or not self.saved:
-            shutil.rmtree(self.folder, ignore_errors=True)  # where an open lock could not go
+        if not leave:
+            with suppress(OSError):  # another process may have begun here by now
+                (self.folder / _LOCK).unlink(missing_ok=True)
+                self.folder.rmdir()
 
     @property
     def saved(self) -> bool:
@@ -185,16 +190,16 @@ class Journal:
             if sums is not None:
                 with (self.folder / str(self._sums)).open("wb") as file:
                     np.save(file, sums)
-                    _to_disk(file.fileno())
+                    os.fsync(file.fileno())
             for strip in {self.position.strip, position.strip}:
                 if self.strip_file(strip).exists():
-                    with self.strip_file(strip).open("rb") as file:
-                        _to_disk(file.fileno())
+                    with self.strip_file(strip).open("r+b") as file:  # Windows wants it writable
+                        os.fsync(file.fileno())
             new = self.folder / f"{_FILE}.new"
             with new.open("w", encoding="utf-8") as text:
                 json.dump(asdict(record), text)
                 text.flush()
-                _to_disk(text.fileno())
+                os.fsync(text.fileno())
             new.replace(self.folder / _FILE)
         except OSError as error:
             self._sums = before
@@ -220,29 +225,56 @@ class Journal:
         found = _read(self.folder)
         if found is not None and self._resume:
             if differences := _differences(found.identity, self._identity):
-                raise UsageError(
+                raise OutputError(
                     f"The unfinished run of {self.output} cannot be gone on with: "
                     f"{'; '.join(differences)}. Give what it was begun with, or leave out --resume "
                     "to begin anew."
                 )
-            self.position, self._sums = found.position, found.sums
-            self._forget_what_came_later(found)
-            return
-        self.discarded = None if found is None else found.position
+            if self._damaged(found):
+                self.discarded = "it is damaged"
+            else:
+                self.position, self._sums = found.position, found.sums
+                self._forget_what_came_later(found)
+                return
+        elif found is not None:
+            self.discarded = "--resume would have gone on with it"
         for path in self.folder.iterdir():
             if path.name != _LOCK:
                 path.unlink()
 
+    def _damaged(self, found: _Record) -> bool:
+        """True where files do not hold what the record says."""
+        position, strips = found.position, found.identity["strips"]
+        rows = [found.identity["shape"][0]] * position.strip + [position.rows]
+        sizes = [
+            height * self._num_bands * width
+            for height, (_, width) in zip(rows, strips, strict=False)
+        ]
+        files = [self.strip_file(number) for number in range(len(sizes))]
+        if any(
+            (file.stat().st_size if file.exists() else 0) < size
+            for file, size in zip(files, sizes, strict=True)
+        ):
+            return True
+        try:
+            return found.sums is not None and np.load(self.folder / found.sums).dtype != np.uint32
+        except (OSError, ValueError):
+            return True
+
     def _forget_what_came_later(self, found: _Record) -> None:
-        kept = {_LOCK, _FILE, found.sums}
-        kept |= {self.strip_file(number).name for number in range(found.position.strip + 1)}
+        number = found.position.strip
+        kept = {
+            _LOCK,
+            _FILE,
+            found.sums,
+            *(self.strip_file(each).name for each in range(number + 1)),
+        }
         for path in self.folder.iterdir():
             if path.name not in kept:
                 path.unlink()
-        last = self.strip_file(found.position.strip)
+        last = self.strip_file(number)
         if last.exists():
-            columns = self._identity["strips"]
-            width = columns[found.position.strip][1] if found.position.strip < len(columns) else 0
+            width = found.identity["strips"][number][1]
             os.truncate(last, found.position.rows * self._num_bands * width)
 
     def _failure(self, error: OSError) -> OutputError:
@@ -255,7 +287,7 @@ class Journal:
 def _read(folder: Path) -> _Record | None:
     try:
         return _RECORD.validate_json((folder / _FILE).read_bytes())
-    except (OSError, ValidationError):  # not there, or of another version: nothing to go on with
+    except (FileNotFoundError, ValidationError):  # of another version: nothing to go on with
         return None
 
 
@@ -263,14 +295,10 @@ def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]
     return [
         f"{key.replace('_', ' ')} was {_short(before.get(key))} and is now {_short(now.get(key))}"
         for key in now
-        if before.get(key) != now[key]
+        if json.dumps(before.get(key)) != json.dumps(now[key])  # NaN is what it was
     ]
 
 
 def _short(value: Any) -> str:
     text = str(value)
     return text if len(text) <= 60 else f"{text[:59]}…"
-
-
-def _to_disk(descriptor: int) -> None:
-    os.fsync(descriptor)

@@ -3,14 +3,12 @@
 What becomes of the rows is the caller's: ``predict`` writes them, ``evaluate`` counts them.
 """
 
-import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 
 import numpy as np
-import rasterio
 import torch
 from numpy.typing import NDArray
 
@@ -30,10 +28,6 @@ from sarseg.prediction.settings import DEFAULTS, PredictSettings
 from sarseg.prediction.tiles import Strip, TileGrid
 from sarseg.scenes.reader import Scene
 from sarseg.scenes.window import Window
-
-_SMALLEST_CACHE = 64 * 2**20
-_LARGEST_BLOCK = 512  # rows of a GeoTIFF block, as usual
-_BYTES_PER_VALUE = 4
 
 _LONGEST_GROUP = 16
 """Tiles that are looked at for one batch: where most are skipped, the others do not wait long."""
@@ -174,23 +168,6 @@ def map_layers(card: ModelCard, settings: PredictSettings) -> MapLayers:
     )
 
 
-def bounded_cache(grid: TileGrid, card: ModelCard, width: int | None = None) -> rasterio.Env:
-    """GDAL's block cache with room for the blocks under one row of tiles, and no more.
-
-    By default GDAL keeps blocks until a twentieth of the machine's memory is full of them. Who sets
-    GDAL_CACHEMAX for the process is obeyed. ``width`` is that of a strip, None that of the scene.
-    """
-    if "GDAL_CACHEMAX" in os.environ:
-        return rasterio.Env()
-    return rasterio.Env(GDAL_CACHEMAX=cache_bytes(grid, card, width or grid.width))
-
-
-def cache_bytes(grid: TileGrid, card: ModelCard, width: int) -> int:
-    """What ``bounded_cache`` allows."""
-    row_of_tiles = (grid.tile + _LARGEST_BLOCK) * width * len(card.inputs) * _BYTES_PER_VALUE
-    return max(row_of_tiles, _SMALLEST_CACHE)
-
-
 @contextmanager
 def tile_reader(
     scene: Scene,
@@ -213,7 +190,10 @@ def tile_reader(
             if not valid.any():
                 bands, valid = _nothing(window, len(picks))
             missing = scene.missing.times > unreadable
-            return Tile(window, bands, valid, boxes_in(window), missing)
+            prompts = boxes_in(window)
+            if prompts is not None and not len(prompts):
+                bands, _ = _nothing(window, len(picks))  # nobody will look at it
+            return Tile(window, bands, valid, prompts, missing)
 
         yield read
 
@@ -237,22 +217,28 @@ def map_strip(
     Raises BatchTooLargeError where a batch does not fit the device's memory, InputError where a
     tile cannot be read, ModelError where the model answers with no numbers.
     """
-    done = first
-    with Ahead(map(read, strip.tiles(first)), BATCHES_AHEAD * batch_size) as prepared:
-        for group in _segmented(prepared, forward, batch_size):
-            counts, rows = TileCounts(), []
-            for tile, probabilities in group:
-                if probabilities is not None:
-                    blender.add(tile.window, probabilities, tile.valid)
-                begin, end = strip.finished_rows(done)
-                if begin < end:
-                    sums = blender.finished(begin, end, tile.window.row)
-                    rows.append(FinishedRows(begin, layers.of(sums)))
-                if (done + 1) % len(strip.col_starts) == 0:
-                    blender.next_row()
-                counts += _counted(tile)
-                done += 1
-            yield Step(done, counts, rows)
+    try:
+        done = first
+        with Ahead(map(read, strip.tiles(first)), BATCHES_AHEAD * batch_size) as prepared:
+            for group in _segmented(prepared, forward, batch_size):
+                counts, rows = TileCounts(), []
+                for tile, probabilities in group:
+                    if probabilities is not None:
+                        blender.add(tile.window, probabilities, tile.valid)
+                    begin, end = strip.finished_rows(done)
+                    if begin < end:
+                        sums = blender.finished(begin, end, tile.window.row)
+                        rows.append(FinishedRows(begin, layers.of(sums)))
+                    if (done + 1) % len(strip.col_starts) == 0:
+                        blender.next_row()
+                    counts += _counted(tile)
+                    done += 1
+                yield Step(done, counts, rows)
+    except torch.OutOfMemoryError as error:
+        raise BatchTooLargeError(
+            f"{batch_size} tiles at once do not fit the memory of {forward.model.device}: choose a "
+            "smaller --batch-size."
+        ) from error
 
 
 def _map_rows(
@@ -363,13 +349,7 @@ def _begun(group: Sequence[Tile], forward: Forward) -> Callable[[], Answered]:
     if shown:
         bands = np.stack([tile.bands for tile in shown])
         boxes = [tile.boxes for tile in shown if tile.boxes is not None]
-        try:
-            answer = forward.begun(bands, boxes)
-        except torch.OutOfMemoryError as error:
-            raise BatchTooLargeError(
-                f"{len(shown)} tiles at once do not fit the memory of {forward.model.device}: "
-                "choose a smaller --batch-size."
-            ) from error
+        answer = forward.begun(bands, boxes)
     classes, size = len(forward.model.card.classes), forward.model.card.tile_size
 
     def answered() -> Answered:

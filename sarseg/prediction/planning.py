@@ -7,11 +7,12 @@ from typing import Any
 
 import torch
 
+from sarseg.errors import UsageError
 from sarseg.model.file import LoadedModel
 from sarseg.model.memory import peak_memory
 from sarseg.prediction.batch_size import Measured, measured_batch_size
 from sarseg.prediction.boxes import BoxSource
-from sarseg.prediction.budget import WIDEST_STRIP, predicted_bytes, strip_width
+from sarseg.prediction.budget import WIDEST_STRIP, needed_disk, predicted_bytes, strip_width
 from sarseg.prediction.forward import Forward, choose_precision
 from sarseg.prediction.layers import MapLayers
 from sarseg.prediction.mapping import checked_grid, map_layers
@@ -108,7 +109,7 @@ def planned(
     """
     work, measured = _measured(scene, model, settings, boxes, tell)
     num_bands = len(work.layers.bands)
-    widest = max(strip.width for strip in work.strips)
+    widest = _widest(work)
     return PredictionPlan(
         shape=(scene.height, scene.width),
         tiles=work.tiles,
@@ -118,10 +119,8 @@ def planned(
         precision=work.forward.precision,
         strips=len(work.strips),
         strip_width=widest,
-        memory=predicted_bytes(
-            work.grid, model.card, num_bands, work.batch_size, widest, base=_base(model, measured)
-        ),
-        disk=scene.height * scene.width * num_bands,
+        memory=_predicted(work, measured),
+        disk=needed_disk(work.grid, model.card, num_bands, widest),
         seconds=work.tiles * measured.seconds_per_tile,
     )
 
@@ -150,7 +149,10 @@ def settled(
     assert size is not None
     forward = Forward(model, choose_precision(precision, model.device), settings.views)
     layers = map_layers(model.card, settings)
-    return Work(scene, settings, boxes, forward, layers, grid, size, strips)
+    work = Work(scene, settings, boxes, forward, layers, grid, size, strips)
+    if settings.memory is not None:
+        _refuse_more(work, settings.memory)
+    return work
 
 
 def _measured(
@@ -165,17 +167,54 @@ def _measured(
     forward = Forward(model, choose_precision(settings.precision, model.device), settings.views)
     memory = settings.memory if model.device == "cpu" else None  # that of a GPU is its own
     measured = measured_batch_size(forward, memory, settings.batch_size, tell)
-    width = strip_width(
-        grid,
-        model.card,
-        len(layers.bands),
-        measured.batch_size,
-        base=_base(model, measured),
-        memory=settings.memory,
-    )
-    strips = grid.strips(width)
-    work = Work(scene, settings, boxes, forward, layers, grid, measured.batch_size, strips)
+    while True:
+        size = measured.batch_size
+        try:
+            width = strip_width(
+                scene,
+                grid,
+                model.card,
+                len(layers.bands),
+                size,
+                base=_base(model, measured),
+                memory=settings.memory,
+            )
+            break
+        except UsageError:
+            if size == 1:
+                raise
+            measured = measured_batch_size(forward, memory, size // 2, tell)
+    work = Work(scene, settings, boxes, forward, layers, grid, size, grid.strips(width))
     return work, measured
+
+
+def _refuse_more(work: Work, memory: int) -> None:
+    """Raise UsageError where ``work``, divided as it is, takes more than ``memory`` bytes."""
+    limit = memory if work.model.device == "cpu" else None
+    measured = measured_batch_size(work.forward, limit, work.batch_size)
+    needed = _predicted(work, measured)
+    if measured.batch_size < work.batch_size or needed > memory:
+        raise UsageError(
+            f"--memory {memory / 1e9:.2f}GB is not enough to go on with batches of "
+            f"{work.batch_size} and strips of {_widest(work)} columns: about {needed / 1e9:.2f}GB "
+            "are needed. Give that much, or leave out --resume to begin anew."
+        )
+
+
+def _predicted(work: Work, measured: Measured) -> int:
+    return predicted_bytes(
+        work.scene,
+        work.grid,
+        work.model.card,
+        len(work.layers.bands),
+        work.batch_size,
+        _widest(work),
+        base=_base(work.model, measured),
+    )
+
+
+def _widest(work: Work) -> int:
+    return max(strip.width for strip in work.strips)
 
 
 def _base(model: LoadedModel, measured: Measured) -> int:

@@ -8,12 +8,12 @@ from sarseg.classes import NODATA
 from sarseg.errors import SarsegError
 from sarseg.model.file import LoadedModel
 from sarseg.prediction.boxes import BoxSource
+from sarseg.prediction.caching import bounded_cache
 from sarseg.prediction.filling import Progress, fill_journal, tiles_before
 from sarseg.prediction.fit import bands_used
 from sarseg.prediction.journal import Journal, Position, unfinished
 from sarseg.prediction.mapping import (
     BatchTooLargeError,
-    bounded_cache,
     checked_grid,
     nothing_valid,
 )
@@ -75,9 +75,9 @@ def predict_scene(
     with ``resume`` it is gone on with, and the map is to the byte what it is in one go.
 
     Raises ModelError where the model does not fit the scene's bands, OutputError where ``output``
-    cannot be written or is one of the files read, InputError where the scene cannot be read or has
-    no valid pixel, or no box lies on it, UsageError where options make no sense together, or
-    ``resume`` finds a run that was begun with others.
+    cannot be written or is one of the files read, or ``resume`` finds a run that was begun with
+    other settings, InputError where the scene cannot be read or has
+    no valid pixel, or no box lies on it, UsageError where options make no sense together.
     """
     started = time.monotonic()
     checked_grid(scene, model.card, settings, boxes)
@@ -107,12 +107,14 @@ def _written(
     widest = max(strip.width for strip in work.strips)
     num_bands = len(work.layers.bands)
     with (
-        bounded_cache(work.grid, work.model.card, widest),
+        bounded_cache(work.scene, work.grid, work.model.card, widest),
         Journal(output, work.identity, num_bands, resume=resume) as journal,
     ):
         resumed = tiles_before(work.strips, journal.position)
         if tell and journal.discarded:
-            tell(f"The unfinished run of {output} is begun anew; --resume would go on with it.")
+            tell(f"The unfinished run of {output} is begun anew: {journal.discarded}.")
+        if tell and resume and not (resumed or journal.discarded):
+            tell(f"No unfinished run of {output} is there: all of it is mapped.")
         if tell and resumed:
             tell(f"Going on after {resumed} of {work.tiles} tiles.")
         try:
@@ -133,7 +135,8 @@ def _written(
             if not journal.saved:
                 raise
             kept = tiles_before(work.strips, journal.position)
-            hint = f"{kept} of {work.tiles} tiles are kept: --resume goes on with them."
+            hint = f"{kept} of {work.tiles} tiles are kept: --resume goes on with them"
+            hint += ", in batches as large." if isinstance(error, BatchTooLargeError) else "."
             raise type(error)(f"{error} {hint}".strip()) from error
         return journal.position, resumed
 

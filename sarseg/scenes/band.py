@@ -98,6 +98,11 @@ class Band(ABC):
 
     @property
     @abstractmethod
+    def block_cols(self) -> int:
+        """Columns that are read at once anyway."""
+
+    @property
+    @abstractmethod
     def linear_unit(self) -> Unit:
         """What the numbers are, if they are no decibels: whole numbers are amplitudes."""
 
@@ -145,6 +150,10 @@ class DerivedBand(Band):
     @property
     def block_rows(self) -> int:
         return self._band.block_rows
+
+    @property
+    def block_cols(self) -> int:
+        return self._band.block_cols
 
     @property
     def linear_unit(self) -> Unit:
@@ -203,6 +212,10 @@ class RasterBand(Band):
     @property
     def block_rows(self) -> int:
         return int(self.dataset.block_shapes[self.number - 1][0])
+
+    @property
+    def block_cols(self) -> int:
+        return int(self.dataset.block_shapes[self.number - 1][1])
 
     @property
     def linear_unit(self) -> Unit:

@@ -21,7 +21,6 @@ from rasterio.windows import Window as RasterioWindow
 from sarseg.classes import MAX_CLASS_ID, NODATA, LandCoverClass, unnamed_class
 from sarseg.errors import OutputError
 from sarseg.scenes.georeference import Georeference, quietly_georeferenced
-from sarseg.scenes.output import replacing
 from sarseg.scenes.virtual_raster import (
     Piece,
     colour_table,
@@ -72,7 +71,8 @@ def write_landcover(
     by the most frequent of the pixels below, percentages by their mean, both of valid pixels. The
     sidecar ``<path>.aux.xml`` holds the class names as categories and raster attribute table.
 
-    Files are made in the folder ``work``, over those of an earlier attempt, and stay there.
+    Files are made in the folder ``work``, on the file system of ``path``, over those of an earlier
+    attempt. What is no part of the result stays there.
     ``progress(done, total)`` counts the steps of the work. Equal maps are equal byte by byte.
 
     Raises OutputError where the map cannot be written, ValueError where the strips do not hold the
@@ -80,6 +80,7 @@ def write_landcover(
     """
     _check_strips(strips, georeference, len(bands))
     sidecar, source = path.with_name(path.name + ".aux.xml"), work / _MAP
+    finished, beside = work / "finished.tif", work / "finished.tif.aux.xml"
     shrinks = _shrinks(georeference)
 
     def made(steps: int) -> None:
@@ -87,8 +88,6 @@ def write_landcover(
             progress(steps, _STEPS)
 
     with (
-        replacing(sidecar) as new_sidecar,
-        replacing(path) as temporary,
         _told_as_failure_of(path),
         _gdal_settings(),
         quietly_georeferenced(),
@@ -101,14 +100,16 @@ def write_landcover(
             _build_overviews(work / _PERCENTAGES, shrinks, Resampling.average)
         made(2)
         _write_map(source, georeference, classes, bands, shrinks, tags)
-        _copy(source, temporary, len(bands))
+        _copy(source, finished, len(bands))
         made(3)
-        _verify(temporary, source, len(shrinks))
-        write_xml(new_sidecar, _sidecar(georeference, classes))
+        _verify(finished, source, len(shrinks))
+        write_xml(beside, _sidecar(georeference, classes))
         made(_STEPS)
         # A map without a sidecar is right, one with another map's is not: so the old one goes
         # first, and the new one takes its name last.
         sidecar.unlink(missing_ok=True)
+        finished.replace(path)
+        beside.replace(sidecar)
 
 
 def _check_strips(strips: Sequence[RawStrip], georeference: Georeference, num_bands: int) -> None:

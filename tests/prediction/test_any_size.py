@@ -1,5 +1,7 @@
 """What a map must not depend on: where a scene was cut, strips, output names, invalid numbers."""
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from torch.nn import functional
 from sarseg.errors import UsageError
 from sarseg.prediction.budget import WIDEST_STRIP, predicted_bytes, strip_width
 from sarseg.prediction.predictor import predict_scene
-from sarseg.prediction.provenance import is_finished
+from sarseg.prediction.provenance import finished_map
 from sarseg.prediction.settings import PredictSettings
 from sarseg.prediction.tiles import TileGrid
 from sarseg.scenes.reader import Scene
@@ -132,20 +134,32 @@ def test_finished_maps_are_known(tmp_path: Path, values: np.ndarray) -> None:
     def finished(**changed: Any) -> bool:
         chosen = PredictSettings(**{**SETTINGS.__dict__, **changed})
         with Scene.open([path], Reading(**reading)) as scene:
-            return is_finished(tmp_path / "a.tif", scene, model, chosen)
+            return finished_map(tmp_path / "a.tif", scene, model, chosen) == 0
 
     reading: dict[str, Any] = {}
     assert finished()
     assert finished(batch_size=None, precision="auto", memory=10**9)
     for changed in ({"overlap": 3}, {"entropy": True}, {"window": "flat"}, {"views": "flips"}):
         assert not finished(**changed)
+    assert not finished(batch_size=3)
+    assert not finished(precision="bfloat16")
     reading = {"nodata": 0.5}
     assert not finished()
     reading = {}
     path.touch()
     assert not finished()
+    made = (tmp_path / "a.tif").stat()
+    write_raster(path, values[:, ::-1], **PLACE)  # another scene of that name, as old as its map
+    os.utime(path, ns=(made.st_atime_ns, made.st_mtime_ns))
+    assert not finished()
     (tmp_path / "a.tif").write_bytes(b"something else")
     assert not finished()
+
+
+@pytest.fixture(scope="module")
+def open_scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    with Scene.open([write_raster(tmp_path_factory.mktemp("m") / "a_vv.tif", speckle(9, 9))]) as it:
+        yield it
 
 
 @settings(deadline=None)
@@ -155,18 +169,20 @@ def test_finished_maps_are_known(tmp_path: Path, values: np.ndarray) -> None:
     bands=st.integers(1, 20),
     memory=st.integers(1, 20 * 10**9),
 )
-def test_strips_fit_the_memory(side: int, batch: int, bands: int, memory: int) -> None:
+def test_strips_fit_the_memory(
+    open_scene: Scene, side: int, batch: int, bands: int, memory: int
+) -> None:
     grid, card = TileGrid(side, side, 448, 112), toy_card(tile_size=448)
     base = 500 * 10**6
 
     def needed(width: int) -> int:
-        return predicted_bytes(grid, card, bands, batch, width, base=base)
+        return predicted_bytes(open_scene, grid, card, bands, batch, width, base=base)
 
     if needed(min(side, 448)) > memory:
         with pytest.raises(UsageError, match=f"--memory {memory / 1e9:.2f}GB is not enough"):
-            strip_width(grid, card, bands, batch, base=base, memory=memory)
+            strip_width(open_scene, grid, card, bands, batch, base=base, memory=memory)
         return
-    width = strip_width(grid, card, bands, batch, base=base, memory=memory)
+    width = strip_width(open_scene, grid, card, bands, batch, base=base, memory=memory)
     assert min(side, 448) <= width <= min(side, WIDEST_STRIP)
     assert needed(width) <= memory
     wider = width + grid.stride

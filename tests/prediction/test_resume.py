@@ -19,6 +19,8 @@ from sarseg.prediction.mapping import Step, TileCounts
 from sarseg.prediction.predictor import PredictionSummary, predict_scene
 from sarseg.prediction.settings import PredictSettings
 from sarseg.scenes.reader import Scene
+from sarseg.scenes.reading import Reading
+from tests.file_server import serving
 from tests.prediction.interruptible import SETTINGS, Slow
 from tests.rasters import hidden_files, speckle, write_raster
 from tests.toy import toy_model
@@ -168,7 +170,7 @@ def test_without_resume_a_run_begins_anew(
     with Scene.open([scene]) as opened:
         summary = predict_scene(opened, toy_model(), output, SETTINGS, tell=told.append)
     assert summary.resumed == 0
-    assert "begun anew; --resume would go on" in told[0]
+    assert "begun anew: --resume would have gone on" in told[0]
     assert output.read_bytes() == whole[0]
 
 
@@ -189,7 +191,7 @@ def test_another_run_is_not_gone_on_with(
     left_unfinished(scene, output)
     before = sorted(path.name for path in journal_folder(output).iterdir())
     settings = PredictSettings(**{**SETTINGS.__dict__, **changed})
-    with Scene.open([scene]) as opened, pytest.raises(UsageError, match=told):
+    with Scene.open([scene]) as opened, pytest.raises(OutputError, match=told):
         predict_scene(opened, toy_model(), output, settings, resume=True)
     assert sorted(path.name for path in journal_folder(output).iterdir()) == before
 
@@ -210,7 +212,7 @@ def test_a_changed_scene_is_not_gone_on_with(tmp_path: Path) -> None:
     scene = write_raster(tmp_path / "s_vv.tif", speckle(*SHAPE))
     left_unfinished(scene, tmp_path / "map.tif")
     write_raster(scene, speckle(*SHAPE, seed=1))
-    with Scene.open([scene]) as opened, pytest.raises(UsageError, match="files was"):
+    with Scene.open([scene]) as opened, pytest.raises(OutputError, match="files was"):
         predict_scene(opened, toy_model(), tmp_path / "map.tif", SETTINGS, resume=True)
 
 
@@ -247,16 +249,60 @@ def test_strips_are_gone_on_with(
         assert output.read_bytes() == whole[0]
 
 
-def test_a_journal_that_cannot_be_read_is_begun_anew(tmp_path: Path, scene: Path) -> None:
+@pytest.mark.parametrize("damaged", ["journal.json", "strip-0.bil", "sums"])
+def test_a_damaged_journal_is_begun_anew(
+    tmp_path: Path, scene: Path, whole: tuple[bytes, PredictionSummary], damaged: str
+) -> None:
+    output, told = tmp_path / "map.tif", []
+    left_unfinished(scene, output)
+    (file,) = journal_folder(output).glob(f"{damaged}*")
+    file.write_bytes(b"{")
+    with Scene.open([scene]) as opened:
+        summary = predict_scene(
+            opened, toy_model(), output, SETTINGS, resume=True, tell=told.append
+        )
+    assert summary.resumed == 0
+    assert damaged == "journal.json" or "begun anew: it is damaged" in told[0]
+    assert output.read_bytes() == whole[0]
+
+
+def test_a_nodata_value_that_is_no_number_is_the_same_again(tmp_path: Path, scene: Path) -> None:
+    output, reading = tmp_path / "map.tif", Reading(nodata=float("nan"))
+    with Scene.open([scene], reading) as opened:
+        model = toy_model(Failing(InputError(""), 15))
+        with pytest.raises(InputError):
+            predict_scene(opened, model, output, SETTINGS)
+        assert predict_scene(opened, toy_model(), output, SETTINGS, resume=True).resumed > 0
+
+
+def test_another_scene_of_the_same_name_is_not_gone_on_with(tmp_path: Path) -> None:
+    """Addresses have no time of change to tell them apart by."""
+    content = write_raster(tmp_path / "s_vv.tif", speckle(*SHAPE)).read_bytes()
+    output = tmp_path / "map.tif"
+    with serving(b"", files={f"{each}/s_vv.tif": content for each in "ab"}) as server:
+        model = toy_model(Failing(InputError(""), 15))
+        with (
+            Scene.open([server.url("a/s_vv.tif")]) as opened,
+            pytest.raises(InputError),
+        ):
+            predict_scene(opened, model, output, SETTINGS)
+        with (
+            Scene.open([server.url("b/s_vv.tif")]) as opened,
+            pytest.raises(OutputError, match="places was"),
+        ):
+            predict_scene(opened, toy_model(), output, SETTINGS, resume=True)
+
+
+def test_memory_that_is_too_little_for_a_run_is_told(tmp_path: Path, scene: Path) -> None:
     output = tmp_path / "map.tif"
     left_unfinished(scene, output)
-    (journal_folder(output) / "journal.json").write_text('{"identity": ')
-    with Scene.open([scene]) as opened:
-        assert predict_scene(opened, toy_model(), output, SETTINGS, resume=True).resumed == 0
+    settings = PredictSettings(**{**SETTINGS.__dict__, "memory": 1_000})
+    with Scene.open([scene]) as opened, pytest.raises(UsageError, match="--memory"):
+        predict_scene(opened, toy_model(), output, settings, resume=True)
 
 
 def test_rows_after_the_last_save_are_cut_off(tmp_path: Path) -> None:
-    output, identity = tmp_path / "map.tif", {"strips": [[0, 5]]}
+    output, identity = tmp_path / "map.tif", {"strips": [[0, 5]], "shape": [9, 5]}
     bands = np.arange(30, dtype=np.uint8).reshape(2, 3, 5)
 
     def stopped() -> None:
