@@ -54,12 +54,22 @@ class StripBlender:
 
     ``sums`` (K + 1, tile, strip's width) holds, for the rows of the current row of tiles, the
     weighted probabilities of K classes and, last, the weights; pixels that are not valid have none.
+    They are kept in ``room`` (K + 1, tile, that width or more), where it is given.
     """
 
-    def __init__(self, strip: Strip, num_classes: int, window: BlendWindow = "gaussian") -> None:
+    def __init__(
+        self,
+        strip: Strip,
+        num_classes: int,
+        window: BlendWindow = "gaussian",
+        room: NDArray[np.uint32] | None = None,
+    ) -> None:
         self._strip = strip
         self._profile = blend_profile(window, strip.grid.tile, strip.grid.overlap)
-        self.sums = np.zeros((num_classes + 1, strip.grid.tile, strip.width), np.uint32)
+        if room is None:
+            room = np.empty((num_classes + 1, strip.grid.tile, strip.width), np.uint32)
+        self.sums = room[:, :, : strip.width]
+        self.sums[:] = 0
 
     def add(
         self, window: Window, probabilities: NDArray[np.float32], valid: NDArray[np.bool_]

@@ -27,9 +27,12 @@ def fill_journal(work: Work, journal: Journal, progress: Progress | None = None)
     if journal.position.strip == len(work.strips):
         return
     device, earlier = work.model.device, journal.position.missing
+    # one array for all strips: one each would leave holes in memory that the next does not fit
+    widest = max(strip.width for strip in work.strips)
+    room = np.empty((len(work.model.card.classes) + 1, work.grid.tile, widest), np.uint32)
     with tile_reader(work.scene, work.model.card, work.settings, work.boxes, device) as read:
         for number in range(journal.position.strip, len(work.strips)):
-            _fill_strip(work, journal, number, read, progress, earlier)
+            _fill_strip(work, journal, number, room, read, progress, earlier)
 
 
 def tiles_before(strips: Sequence[Strip], position: Position) -> int:
@@ -41,6 +44,7 @@ def _fill_strip(
     work: Work,
     journal: Journal,
     number: int,
+    room: NDArray[np.uint32],
     read: TileReader,
     progress: Progress | None,
     earlier: Sequence[str],
@@ -51,7 +55,7 @@ def _fill_strip(
         missing = dict.fromkeys([*earlier, *work.scene.missing.parts])
         journal.save(replace(reached, missing=tuple(missing)), sums)
 
-    blender = StripBlender(strip, len(work.model.card.classes), work.settings.window)
+    blender = StripBlender(strip, len(work.model.card.classes), work.settings.window, room)
     if (sums := journal.sums()) is not None:
         blender.sums[:] = sums
     steps = map_strip(
