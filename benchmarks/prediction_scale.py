@@ -57,6 +57,7 @@ def write_block(folder: Path) -> Path:
         "blockxsize": 512,
         "blockysize": 512,
         "nodata": -9999.0,
+        "interleave": "band",
         "crs": "EPSG:32631",
         "transform": Affine(10, 0, 500_000, 0, -10, 5_700_000),
     }

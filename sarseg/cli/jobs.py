@@ -13,7 +13,7 @@ import typer
 
 from sarseg.cli import console
 from sarseg.cli.output_names import NameTemplate
-from sarseg.errors import INCOMPLETE, OutputError, SarsegError, UsageError
+from sarseg.errors import INCOMPLETE, InputError, OutputError, SarsegError, UsageError
 from sarseg.scenes.collection import Files, scenes_in, scenes_matching
 from sarseg.scenes.location import file_name, gdal_name, local_file, shown
 
@@ -78,7 +78,7 @@ def jobs_of(
     and patterns are expanded for them; what is itself such an output is passed over, and told.
 
     Raises UsageError where the arguments make no sense, OutputError where there is no such folder
-    or an input would be replaced, InputError where a folder or a pattern holds no scene.
+    or an input would be replaced, InputError where the only folder or pattern holds no scene.
     """
     given = [path for file in files for path in (_lines_of_stdin() if file == "-" else [file])]
     if not given:
@@ -92,7 +92,7 @@ def jobs_of(
     if not output_dir.is_dir():
         raise OutputError(f"The output folder {output_dir} does not exist: create it first.")
     template = NameTemplate(name)
-    scenes = [scene for text in given for scene in _scenes_named(text, output_dir)]
+    scenes = [scene for text in given for scene in _expanded(text, output_dir, len(given) == 1)]
     scenes = _without_outputs(scenes, given, output_dir, template)
     inputs = {place for scene in scenes for place in _places(scene)}
     jobs: dict[Path, Job] = {}
@@ -175,6 +175,17 @@ def read_as(scene: "Scene") -> str:
 def _lines_of_stdin() -> list[str]:
     lines = (line.strip() for line in sys.stdin)
     return [line for line in lines if line and not line.startswith("#")]
+
+
+def _expanded(text: str, output_dir: Path, alone: bool) -> list[Files]:
+    """``_scenes_named``; what holds none is a scene that will fail where it does not stand
+    ``alone``, so that the others are made."""
+    try:
+        return _scenes_named(text, output_dir)
+    except InputError:
+        if alone:
+            raise
+        return [(text,)]
 
 
 def _scenes_named(text: str, output_dir: Path) -> list[Files]:

@@ -50,12 +50,14 @@ def test_a_device_that_is_busy_with_one_tile_gets_one() -> None:
     assert device.sizes == [1, 1, 2, 2]  # each once before the time counts
 
 
+@pytest.mark.full  # by the clock: needs a quiet machine
 def test_batches_grow_as_long_as_that_pays() -> None:
     """Of 10 + 5 n milliseconds, doubling saves 33 % from 1 on, 20, 11, 6, and 3 % from 16 on."""
     found = measured(Device(start=0.01, each=0.005))
     assert found.batch_size in (8, 16, 32)
 
 
+@pytest.mark.full  # by the clock: needs a quiet machine
 def test_batches_grow_until_the_memory_is_full() -> None:
     device = Device(start=0.05, room=11)
     assert measured(device).batch_size == 8
@@ -76,6 +78,7 @@ def test_a_long_run_counts_the_first_time(monkeypatch: pytest.MonkeyPatch) -> No
     assert device.sizes == [1]
 
 
+@pytest.mark.full  # by the clock: needs a quiet machine
 def test_a_given_size_is_run_and_nothing_is_told() -> None:
     device, told = Device(each=0.01), list[str]()
     found = measured(device, batch_size=6, tell=told.append)
@@ -173,6 +176,7 @@ def hungry(megabytes: int, batch_size: int | None) -> list[Any]:
 needs_linux = pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="needs Linux")
 
 
+@pytest.mark.full  # by the clock: needs a quiet machine
 @needs_linux
 @pytest.mark.parametrize(("batch_size", "expected"), [(None, 4), (12, 6)])
 def test_what_would_not_fit_is_foreseen(batch_size: int | None, expected: int) -> None:

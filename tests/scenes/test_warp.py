@@ -53,7 +53,7 @@ class Ramps(Band):
         self.largest = 0
 
     height = width = 0
-    place, files, block_rows = "ramps", (), 1
+    place, files, block_rows, block_cols = "ramps", (), 1, 1
     linear_unit: Unit = "intensity"
     encoding = Encoding("GTiff", "float32", (), False)
 
