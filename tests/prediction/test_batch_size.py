@@ -130,6 +130,7 @@ def test_decoders_that_take_boxes_get_one_a_tile() -> None:
     assert found.batch_size == 2
 
 
+@pytest.mark.full  # by the clock: needs a quiet machine
 def test_all_views_count() -> None:
     alone = measured_batch_size(Forward(toy_model(Device(each=0.02))), batch_size=1)
     turned = measured_batch_size(Forward(toy_model(Device(each=0.02)), views="turns"), batch_size=1)
