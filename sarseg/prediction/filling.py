@@ -28,8 +28,7 @@ def fill_journal(work: Work, journal: Journal, progress: Progress | None = None)
         return
     device, earlier = work.model.device, journal.position.missing
     # one array for all strips: one each would leave holes in memory that the next does not fit
-    widest = max(strip.width for strip in work.strips)
-    room = np.empty((len(work.model.card.classes) + 1, work.grid.tile, widest), np.uint32)
+    room = np.empty((len(work.model.card.classes) + 1, work.grid.tile, work.widest), np.uint32)
     with tile_reader(work.scene, work.model.card, work.settings, work.boxes, device) as read:
         for number in range(journal.position.strip, len(work.strips)):
             _fill_strip(work, journal, number, room, read, progress, earlier)

@@ -1,4 +1,4 @@
-"""From a scene to rows of its map: prepare, segment and blend, tile by tile, all at the same time.
+"""From a scene to rows of its map: prepare, segment and blend, tile by tile.
 
 What becomes of the rows is the caller's: ``predict`` writes them, ``evaluate`` counts them.
 """

@@ -48,6 +48,11 @@ class Work:
         return sum(map(len, self.strips))
 
     @property
+    def widest(self) -> int:
+        """Columns of the widest strip."""
+        return max(strip.width for strip in self.strips)
+
+    @property
     def identity(self) -> dict[str, Any]:
         """See ``run_identity``."""
         return run_identity(
@@ -109,7 +114,7 @@ def planned(
     """
     work, measured = _measured(scene, model, settings, boxes, tell)
     num_bands = len(work.layers.bands)
-    widest = _widest(work)
+
     return PredictionPlan(
         shape=(scene.height, scene.width),
         tiles=work.tiles,
@@ -118,9 +123,9 @@ def planned(
         device=model.device,
         precision=work.forward.precision,
         strips=len(work.strips),
-        strip_width=widest,
+        strip_width=work.widest,
         memory=_predicted(work, measured),
-        disk=needed_disk(work.grid, model.card, num_bands, widest),
+        disk=needed_disk(work.grid, model.card, num_bands, work.widest),
         seconds=work.tiles * measured.seconds_per_tile,
     )
 
@@ -196,7 +201,7 @@ def _refuse_more(work: Work, memory: int) -> None:
     if measured.batch_size < work.batch_size or needed > memory:
         raise UsageError(
             f"--memory {memory / 1e9:.2f}GB is not enough to go on with batches of "
-            f"{work.batch_size} and strips of {_widest(work)} columns: about {needed / 1e9:.2f}GB "
+            f"{work.batch_size} and strips of {work.widest} columns: about {needed / 1e9:.2f}GB "
             "are needed. Give that much, or leave out --resume to begin anew."
         )
 
@@ -208,13 +213,9 @@ def _predicted(work: Work, measured: Measured) -> int:
         work.model.card,
         len(work.layers.bands),
         work.batch_size,
-        _widest(work),
+        work.widest,
         base=_base(work.model, measured),
     )
-
-
-def _widest(work: Work) -> int:
-    return max(strip.width for strip in work.strips)
 
 
 def _base(model: LoadedModel, measured: Measured) -> int:

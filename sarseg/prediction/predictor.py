@@ -104,10 +104,9 @@ def _written(
 
     Where the journal ends, and how many tiles an earlier run left.
     """
-    widest = max(strip.width for strip in work.strips)
     num_bands = len(work.layers.bands)
     with (
-        bounded_cache(work.scene, work.grid, work.model.card, widest),
+        bounded_cache(work.scene, work.grid, work.model.card, work.widest),
         Journal(output, work.identity, num_bands, resume=resume) as journal,
     ):
         resumed = tiles_before(work.strips, journal.position)
