@@ -274,8 +274,8 @@ def in_one_piece(scene: Path, network: Path) -> Classes:
 
 def near_edges(scene: Path, side: int, overlap: int) -> NDArray[np.bool_]:
     """Where (side, side) a tile of any of the tools has an edge nearby."""
-    from sarseg.prediction.mapping import checked_grid
     from sarseg.prediction.settings import PredictSettings
+    from sarseg.prediction.tile_reading import checked_grid
     from sarseg.scenes.reader import Scene
     from sarseg.scenes.reading import Reading
 

@@ -23,9 +23,9 @@ from sarseg.model.device import choose_device
 from sarseg.model.file import LoadedModel, load_model
 from sarseg.model.segmenter import Segmenter
 from sarseg.prediction.forward import Forward, Precision
-from sarseg.prediction.mapping import checked_grid, tile_reader
 from sarseg.prediction.predictor import predict_scene
 from sarseg.prediction.settings import PredictSettings
+from sarseg.prediction.tile_reading import checked_grid, tile_reader
 from sarseg.sam.architecture import architecture
 from sarseg.scenes.reader import Scene
 

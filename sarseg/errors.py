@@ -40,6 +40,10 @@ class InputError(SarsegError):
     exit_code = 3
 
 
+class EmptySceneError(InputError):
+    """A scene holds no pixel to work on: nothing is wrong with it, and there is nothing to make."""
+
+
 class OutputError(SarsegError):
     """An output cannot be written where the user wants it."""
 

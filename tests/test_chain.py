@@ -17,9 +17,9 @@ from sarseg.classes import NODATA
 from sarseg.datasets.synthetic import simulate, write_scene
 from sarseg.model.file import LoadedModel, load_model, read_card
 from sarseg.prediction.boxes import MapBoxes
-from sarseg.prediction.mapping import checked_grid
 from sarseg.prediction.predictor import predict_scene
 from sarseg.prediction.settings import PredictSettings
+from sarseg.prediction.tile_reading import checked_grid
 from sarseg.scenes.reader import Scene
 from sarseg.scenes.window import Window
 from sarseg.training.run import train

@@ -50,7 +50,8 @@ def emit(result: Mapping[str, Any]) -> None:
 
 @contextmanager
 def progress(description: str) -> Iterator[Report]:
-    """Yield a ``Report``: a bar on a terminal, a plain line now and then in a log."""
+    """Yield a ``Report``: a bar on a terminal, from the first report on, a plain line now and then
+    in a log."""
     if stderr.is_terminal and not stderr.quiet:
         yield from _progress_bar(description)
     else:
@@ -73,9 +74,18 @@ def _progress_bar(description: str) -> Iterator[Report]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}"),
     )
-    with Progress(*columns, console=stderr) as bar:
-        task = bar.add_task(description, total=None, note="")
-        yield lambda done, total, note="": bar.update(task, completed=done, total=total, note=note)
+    bar = Progress(*columns, console=stderr)
+    task = bar.add_task(description, total=None, note="")
+
+    def report(done: int, total: int, note: str = "") -> None:
+        bar.start()  # nothing where it has begun
+        bar.update(task, completed=done, total=total, note=note)
+
+    try:
+        yield report
+    finally:
+        if bar.live.is_started:
+            bar.stop()
 
 
 def _progress_lines(description: str) -> Report:

@@ -13,9 +13,17 @@ import typer
 
 from sarseg.cli import console
 from sarseg.cli.output_names import NameTemplate
-from sarseg.errors import INCOMPLETE, InputError, OutputError, SarsegError, UsageError
+from sarseg.errors import (
+    INCOMPLETE,
+    EmptySceneError,
+    InputError,
+    OutputError,
+    SarsegError,
+    UsageError,
+)
 from sarseg.scenes.collection import Files, scenes_in, scenes_matching
 from sarseg.scenes.location import file_name, gdal_name, local_file, shown
+from sarseg.wording import counted
 
 if TYPE_CHECKING:
     from sarseg.scenes.reader import Scene
@@ -61,10 +69,11 @@ class Done:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a job; ``note`` is the error where it failed."""
+    """What became of a job; ``note`` is the error where it failed, or why there is nothing to make
+    of its scene."""
 
     job: Job
-    state: Literal["made", "incomplete", "skipped", "failed"]
+    state: Literal["made", "incomplete", "skipped", "empty", "failed"]
     note: str
     exit_code: int = 0
 
@@ -121,8 +130,9 @@ def work_through(
     """Do ``work`` for each job that is not ``finished``; what fails is told and does not keep the
     others from being done.
 
-    An error is raised instead where it is ``fatal``, as no other job would fare better, and where
-    it comes of an interruption. Of a defect the traceback is printed.
+    A scene without a valid pixel is no failure: it is told, and there is nothing to make. An error
+    is raised instead where it is ``fatal``, as no other job would fare better, and where it comes
+    of an interruption. Of a defect the traceback is printed.
     """
     outcomes = []
     for job in jobs:
@@ -136,7 +146,11 @@ def work_through(
         except Exception as error:
             if fatal(error) or _interrupted(error):
                 raise
-            outcomes.append(_failed(job, error))
+            if isinstance(error, EmptySceneError):
+                console.warn(str(error))
+                outcomes.append(Outcome(job, "empty", str(error)))
+            else:
+                outcomes.append(_failed(job, error))
         else:
             state: Literal["made", "incomplete"] = "incomplete" if done.incomplete else "made"
             outcomes.append(Outcome(job, state, done.note, INCOMPLETE if done.incomplete else 0))
@@ -158,6 +172,7 @@ def conclude(
             {
                 **made,
                 "skipped": [each.job.output for each in outcomes if each.state == "skipped"],
+                "empty": [each.job.files for each in outcomes if each.state == "empty"],
                 "failed": [{"scene": each.job.files, "error": each.note} for each in failed],
             }
         )
@@ -256,9 +271,10 @@ def _failed(job: Job, error: Exception) -> Outcome:
 
 def _print_summary(outcomes: Sequence[Outcome]) -> None:
     rows = [("scene", "output", "state", "note")]
-    for each in outcomes:
-        first, *others = each.job.files
-        scene = file_name(first) + (f" + {len(others)} more" if others else "")
+    names = _told_apart([each.job.files[0] for each in outcomes])
+    for name, each in zip(names, outcomes, strict=True):
+        others = len(each.job.files) - 1
+        scene = f"{name} + {others} more" if others else name
         rows.append((scene, each.job.output.name, each.state, _note(each)))
     if console.stderr.is_terminal:
         _print_folded(rows)
@@ -270,7 +286,21 @@ def _print_summary(outcomes: Sequence[Outcome]) -> None:
             console.say("  ".join(cells).rstrip())
     counts = Counter(each.state for each in outcomes)
     told = ", ".join(f"{count} {state}" for state, count in counts.items())
-    console.say(f"{len(outcomes)} scenes: {told}.")
+    console.say(f"{counted(len(outcomes), 'scene')}: {told}.")
+
+
+def _told_apart(files: Sequence[str]) -> list[str]:
+    """Names of ``files``, with as much of their folders as tells those of one name apart."""
+    names = list(map(file_name, files))
+    for depth in range(1, max(shown(file).count("/") for file in files) + 1):
+        often = Counter(names)
+        names = [
+            "/".join([*shown(file).split("/")[:-1][-depth:], file_name(file)])
+            if often[name] > 1
+            else name
+            for name, file in zip(names, files, strict=True)
+        ]
+    return names
 
 
 def _print_folded(rows: Sequence[Sequence[str]]) -> None:

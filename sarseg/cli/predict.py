@@ -19,8 +19,9 @@ from sarseg.cli.options import (
 )
 from sarseg.cli.output_names import NameOption
 from sarseg.cli.scene_options import takes_reading
-from sarseg.errors import InputError, ModelError, UsageError
+from sarseg.errors import InputError, ModelError, OutputError, UsageError
 from sarseg.scenes.reading import DEFAULT, Reading
+from sarseg.wording import counted
 
 if TYPE_CHECKING:
     from sarseg.prediction.boxes import BoxSource
@@ -133,7 +134,8 @@ def predict(
         typer.Option(
             "--datetime",
             metavar="TIME",
-            help="When the scene was taken, or START/END, for --stac.",
+            help="When the scene was taken, as in 2020-01-01 (all day) or 2020-01-01T05:43:21Z, or "
+            "START/END, for --stac.",
             show_default="by its name",
             rich_help_panel=_MAP,
         ),
@@ -198,7 +200,8 @@ def predict(
         bool,
         typer.Option(
             "--plan",
-            help="Print tiles, batches, memory and estimated time, and stop.",
+            help="Print tiles, batches, memory and estimated time, with --resume of what is left, "
+            "and stop.",
             rich_help_panel=_RUN,
         ),
     ] = False,
@@ -222,11 +225,10 @@ def predict(
     from sarseg.model.device import choose_device, described
     from sarseg.model.file import LoadedModel, load_model
     from sarseg.prediction.boxes import FeatureBoxes, MapBoxes
+    from sarseg.prediction.finished import finished_map
     from sarseg.prediction.fit import bands_used, doubts
     from sarseg.prediction.forward import choose_precision
-    from sarseg.prediction.planning import planned
-    from sarseg.prediction.predictor import predict_scene
-    from sarseg.prediction.provenance import finished_map
+    from sarseg.prediction.predictor import plan_scene, predict_scene
     from sarseg.prediction.settings import PredictSettings
     from sarseg.scenes.reader import Scene
 
@@ -271,23 +273,38 @@ def predict(
         if plan or overwrite or not job.output.is_file() or not (resume or output_dir):
             return None
         with Scene.open(job.files, reading) as scene:
-            holes = finished_map(job.output, scene, the_model(), settings, prompts)
-            if holes is None:
+            there = finished_map(job.output, scene, the_model(), settings, prompts)
+            if there is None:
                 return None
+            if there.differences:
+                raise OutputError(
+                    f"{job.output} is a finished map, but not the one that is asked for: "
+                    f"{'; '.join(there.differences)}. Give what it was made with, or --overwrite "
+                    "to replace it."
+                )
             item = job.output.with_suffix(".json")
             if stac and not item.exists():
                 _write_item(item, job.output, _acquisition(job, scene, acquired), overwrite=False)
-            return Done("was there already", incomplete=holes > 0)
+            return Done("was there already", incomplete=there.missing > 0)
 
     def make_map(job: Job) -> Done:
         with Scene.open(job.files, reading) as scene:
             segmenter = the_model()
             console.say(_description(scene, bands_used(scene, segmenter.card)))
             if plan:
-                found = planned(scene, segmenter, settings, prompts, console.say)
+                found = plan_scene(
+                    scene,
+                    segmenter,
+                    job.output,
+                    settings,
+                    boxes=prompts,
+                    resume=resume,
+                    tell=console.say,
+                )
                 plans.append({"scene": job.files, **asdict(found)})
                 console.say(_planned(found))
-                return Done(f"{found.tiles} tiles, about {_duration(found.seconds)}")
+                left = counted(found.tiles - found.kept, "tile")
+                return Done(f"{left}, about {_duration(found.seconds)}")
             acquisition = _acquisition(job, scene, acquired) if stac else None
             item = job.output.with_suffix(".json")
             if acquisition is not None:
@@ -308,14 +325,14 @@ def predict(
                     tell=console.say,
                 )
         for part in summary.unreadable:
-            console.warn(f"nodata, as it cannot be read: {part}")
+            console.warn(f"{part}; it is nodata in the map.")
         if acquisition is not None:
             _write_item(item, job.output, acquisition, overwrite=overwrite)
         elif overwrite and item.exists():
             console.warn(f"{item} may describe the map that was replaced: --stac writes it anew.")
         console.say(_report(summary))
         maps.append({"scene": job.files, **asdict(summary), "warnings": warnings})
-        note = f"{summary.tiles} tiles, {_duration(summary.seconds)}"
+        note = f"{counted(summary.tiles, 'tile')}, {_duration(summary.seconds)}"
         return Done(note, incomplete=summary.missing > 0)
 
     def fatal(error: Exception) -> bool:
@@ -335,11 +352,15 @@ def _description(scene: "Scene", used: Sequence[str]) -> str:
 
 
 def _planned(plan: "PredictionPlan") -> str:
+    tiles = counted(plan.tiles, "tile")
+    if plan.kept:
+        tiles += f", of which {plan.kept} are kept from an earlier run; to do: "
+        tiles += counted(plan.tiles - plan.kept, "tile")
     strips = f" in {plan.strips} strips" if plan.strips > 1 else ""
     return (
-        f"{plan.tiles} tiles{strips}, {plan.batches} batches of {plan.batch_size}; at most "
-        f"{plan.memory / 1e9:.1f} GB of memory and {plan.disk / 1e9:.2g} GB on the disk of the "
-        f"output; about {_duration(plan.seconds)} if all tiles hold data."
+        f"{tiles}{strips}, {counted(plan.batches, 'batch', 'batches')} of {plan.batch_size}; at "
+        f"most {plan.memory / 1e9:.1f} GB of memory and {plan.disk / 1e9:.2g} GB on the disk of "
+        f"the output; about {_duration(plan.seconds)} if all tiles hold data."
     )
 
 
@@ -356,7 +377,8 @@ def _report(summary: "PredictionSummary") -> str:
     ]
     told = "".join(f", {count} {what}" for count, what in parts if count)
     return (
-        f"Wrote {summary.output}: {shares}. {summary.tiles} tiles{told}, {summary.seconds:.0f} s."
+        f"Wrote {summary.output}: {shares}. {counted(summary.tiles, 'tile')}{told}, "
+        f"{summary.seconds:.0f} s."
     )
 
 
@@ -374,7 +396,7 @@ def _acquisition(job: Job, scene: "Scene", given: str | None) -> "Acquisition":
     if found is None:
         raise InputError(
             f"The name of {scene.name} does not say when it was taken, as --stac needs it: give "
-            "--datetime, as in 2020-01-01T05:43:21Z."
+            "--datetime, as in 2020-01-01 or 2020-01-01T05:43:21Z."
         )
     return found
 

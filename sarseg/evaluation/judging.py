@@ -27,8 +27,10 @@ from sarseg.model.file import LoadedModel
 from sarseg.prediction.boxes import BoxSource
 from sarseg.prediction.caching import bounded_cache
 from sarseg.prediction.fit import doubts
-from sarseg.prediction.mapping import FinishedRows, checked_grid, map_rows
+from sarseg.prediction.mapping import FinishedRows
+from sarseg.prediction.rows import map_rows
 from sarseg.prediction.settings import DEFAULTS, PredictSettings
+from sarseg.prediction.tile_reading import checked_grid
 from sarseg.scenes.grid import Grid
 from sarseg.scenes.reader import Scene
 from sarseg.scenes.window import Window

@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from sarseg.errors import InputError
+from sarseg.errors import EmptySceneError
 from sarseg.filters.chain import NO_FILTERS, Filters
 from sarseg.filters.despeckle import Despeckle, Lee
+from sarseg.filters.gaps import fill_gaps
 from sarseg.filters.statistics import BandHistogram, BandScaling
 from sarseg.filters.window import filtered_window
 from sarseg.scenes.auxiliary import is_auxiliary
@@ -39,14 +40,14 @@ class Preparation(Filters):
         """Scaled bands (C, h, w) in ``[-clip, clip]`` from ``levels`` (C, h, w).
 
         ``slots`` says which model slot each band fills (default: band i slot i). Pixels where
-        ``valid`` (h, w) is False become 0, the training set's centre.
+        ``valid`` (h, w) is False hold mirrored valid ones; see ``fill_gaps``.
         """
         filled = range(len(levels)) if slots is None else slots
         chosen = [self.scaling[slot] for slot in filled]
         centre = np.array([band.centre for band in chosen], np.float32)[:, None, None]
         spread = np.array([band.spread for band in chosen], np.float32)[:, None, None]
         scaled = np.clip((levels - centre) / spread, -self.clip, self.clip)
-        return np.where(valid, scaled, np.float32(0.0))
+        return fill_gaps(scaled, valid)
 
 
 def levels(
@@ -66,9 +67,9 @@ def prepare_window(
     """Prepared bands (len(picks), h, w) of ``window``, and validity (h, w).
 
     ``picks`` names the scene's band for each model slot; slots without one (None) hold zeros.
-    Every pixel equals the same pixel of the prepared whole scene, wherever the window lies. Where
-    the window overhangs the scene, the prepared scene is mirrored at its edge, so that a model
-    sees no border there, and validity is False.
+    Every valid pixel equals the same pixel of the prepared whole scene, wherever the window lies.
+    Invalid ones hold mirrored valid ones of the window, so that a model sees no edge there. Where
+    the window overhangs the scene, what is within is mirrored likewise, and validity is False.
     """
     if window.within(scene.height, scene.width) == window:
         return _prepare_within(scene, window, preparation, picks, device)
@@ -96,7 +97,7 @@ def scene_scaling(
     Filtered as the model's Preparation does it, read once strip by strip. Slots without a band
     get centre 0, spread 1.
 
-    Raises InputError where the scene has no valid pixel.
+    Raises EmptySceneError where the scene has no valid pixel.
     """
     bands = [pick for pick in picks if pick is not None]
     histogram = BandHistogram(len(bands))
@@ -104,7 +105,9 @@ def scene_scaling(
         found, valid = _levels_within(scene, strip, bands, filters, quantity, device)
         histogram.add(found[:, valid])
     if not histogram.count:
-        raise InputError(f"{scene.name} has no valid pixel: its statistics cannot be measured.")
+        raise EmptySceneError(
+            f"{scene.name} has no valid pixel: its statistics cannot be measured."
+        )
     measured = iter(histogram.scaling(_auxiliary(scene, bands)))
     unfilled = BandScaling(centre=0.0, spread=1.0)
     return tuple(unfilled if pick is None else next(measured) for pick in picks)

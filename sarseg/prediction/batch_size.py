@@ -13,6 +13,7 @@ from sarseg.errors import UsageError
 from sarseg.model.memory import held_memory, peak_memory, release_memory, restart_peak
 from sarseg.prediction.boxes import Boxes
 from sarseg.prediction.forward import Forward
+from sarseg.wording import counted
 
 _WORTHWHILE = 1.05
 """Times as many tiles a second that a batch twice as large has to bring."""
@@ -48,26 +49,24 @@ def measured_batch_size(
     a second, take more than 5 seconds, or do not fit. ``memory`` bounds the bytes in use as
     ``Measured.peak_memory`` counts them; None on the CPU is no bound, on a GPU 90 % of what is
     free. What would not fit is foreseen, and not tried, from what smaller batches needed. A given
-    size is halved until it fits, which is told.
+    size is halved until it fits, which is told. One tile is the least, also where it takes more
+    than ``memory``: what is needed besides is not known here.
 
-    Raises UsageError where one tile does not fit, or ``batch_size`` is less than 1.
+    Raises UsageError where the device has no room for one tile.
     """
-    if batch_size is not None and batch_size < 1:
-        raise UsageError(f"The batch size is {batch_size}: choose 1 or more.")
     trial = _Trial(forward, memory)
     one = trial.run(1)
-    if one is None or one.peak_memory > trial.limit:
-        needs = f": it needs {one.peak_memory / 1e9:.2f} GB" if one else ""
+    if one is None:
         raise UsageError(
-            f"One tile at a time does not fit {trial.room}{needs}. Give more, choose another "
-            "--device, or a model of smaller tiles or fewer parameters."
+            f"One tile at a time does not fit {trial.room}: choose another --device, or a model of "
+            "smaller tiles or fewer parameters."
         )
     if batch_size is None:
         return _fastest(trial, one)
     found = _largest(trial, one, batch_size)
     if found.batch_size < batch_size and tell:
         tell(
-            f"{batch_size} tiles at once do not fit {trial.room}: "
+            f"{counted(batch_size, 'tile')} at once do not fit {trial.room}: "
             f"going on with a batch size of {found.batch_size}."
         )
     return found

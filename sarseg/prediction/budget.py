@@ -1,11 +1,14 @@
 """How much memory a prediction takes, and how wide strips may be for it."""
 
+import math
+
 from sarseg.errors import UsageError
 from sarseg.model.card import ModelCard
 from sarseg.prediction.caching import cache_bytes
 from sarseg.prediction.mapping import BATCHES_AHEAD
 from sarseg.prediction.tiles import TileGrid
 from sarseg.scenes.reader import Scene
+from sarseg.wording import counted
 
 WIDEST_STRIP = 8192
 """Columns of a strip: wider ones save next to nothing, as few tiles reach across."""
@@ -16,6 +19,9 @@ _ANSWERS = 3
 
 _SCRATCH = 8
 """Times the bands of a tile that preparing one takes."""
+
+_SPREAD = 1.03
+"""What the same work takes differs so much from one process to the next."""
 
 
 def strip_width(
@@ -42,11 +48,7 @@ def strip_width(
 
     narrowest = min(grid.tile, widest)
     if needed(narrowest) > memory:
-        raise UsageError(
-            f"--memory {memory / 1e9:.2f}GB is not enough: {needed(narrowest) / 1e9:.2f}GB are "
-            f"needed for batches of {batch_size} and strips of one tile. Give that much, or a "
-            "smaller --batch-size where it is above 1."
-        )
+        raise shortage(memory, needed(narrowest), batch_size, narrowest)
     width = widest
     while needed(width) > memory:
         width = max(width - grid.stride, narrowest)
@@ -71,6 +73,17 @@ def predicted_bytes(
     # the sums, one plane more while they move on, and finished rows twice: as bands and as bytes
     strip = width * grid.tile * ((classes + 2) * _FLOAT + 2 * num_bands)
     return base + waiting + answers + scratch + strip + cache_bytes(scene, grid, card, width)
+
+
+def shortage(memory: int, needed: int, batch_size: int, width: int) -> UsageError:
+    """That ``memory`` is not enough for batches of ``batch_size`` and strips of ``width`` columns,
+    which take ``needed``, both in bytes: who gives what is named will have enough."""
+    enough = math.ceil(_SPREAD * needed / 1e7) / 100
+    return UsageError(
+        f"--memory {memory / 1e9:.2f}GB is not enough for {counted(batch_size, 'tile')} at once in "
+        f"strips of {counted(width, 'column')}: give --memory {enough:.2f}GB, or choose a model of "
+        "smaller tiles or fewer parameters."
+    )
 
 
 def needed_disk(grid: TileGrid, card: ModelCard, num_bands: int, width: int) -> int:

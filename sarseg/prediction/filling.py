@@ -11,8 +11,9 @@ from sarseg.classes import NODATA
 from sarseg.errors import InputError
 from sarseg.prediction.blend import StripBlender
 from sarseg.prediction.journal import Journal, Position
-from sarseg.prediction.mapping import Step, TileReader, map_strip, tile_reader
+from sarseg.prediction.mapping import Step, map_strip
 from sarseg.prediction.planning import Work
+from sarseg.prediction.tile_reading import TileReader, tile_reader
 from sarseg.prediction.tiles import Strip
 
 Progress = Callable[[int, int], None]

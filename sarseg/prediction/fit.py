@@ -5,6 +5,7 @@ from typing import Literal
 
 import numpy as np
 
+from sarseg.errors import EmptySceneError
 from sarseg.filters.preparation import Preparation, levels
 from sarseg.filters.statistics import BandHistogram, BandScaling
 from sarseg.filters.window import filtered_window
@@ -115,3 +116,12 @@ def _level_doubts(scene: Scene, card: ModelCard) -> Iterator[str]:
                 f"by {trained.spread:.1f}{unit}. "
                 f"{_OTHER_MEASUREMENT if found.auxiliary else _OTHER_NUMBERS}"
             )
+
+
+def nothing_valid(scene: Scene, card: ModelCard) -> EmptySceneError:
+    """The sentence for a scene without a map."""
+    used = " and ".join(bands_used(scene, card))
+    return EmptySceneError(
+        f"{scene.name} has no pixel that is valid in {used}: all is nodata, "
+        "so there is no map to make."
+    )

@@ -22,6 +22,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from sarseg.classes import NODATA
 from sarseg.errors import OutputError
+from sarseg.prediction.differences import differences
 from sarseg.prediction.mapping import Step, TileCounts
 from sarseg.scenes.landcover import RawStrip
 
@@ -83,6 +84,19 @@ def unfinished(output: Path) -> Mapping[str, Any] | None:
     """What the unfinished run of ``output`` was asked to do; None where there is none."""
     record = _read(journal_folder(output))
     return None if record is None else record.identity
+
+
+def kept(output: Path, identity: Mapping[str, Any], num_bands: int) -> Position:
+    """From where ``Journal`` would go on with the unfinished run of ``output``; nothing is changed.
+
+    Raises OutputError where that is a run of another ``identity``.
+    """
+    folder = journal_folder(output)
+    found = _read(folder)
+    if found is None:
+        return Position()
+    _refuse_other(found, identity, output)
+    return Position() if _damaged(folder, found, num_bands) else found.position
 
 
 class Journal:
@@ -158,7 +172,7 @@ class Journal:
 
     def strip_file(self, number: int) -> Path:
         """The raw rows of a strip."""
-        return self.folder / f"strip-{number}.bil"
+        return _strip_file(self.folder, number)
 
     def sums(self) -> NDArray[np.uint32] | None:
         """The sums that were saved with ``position``."""
@@ -224,13 +238,8 @@ class Journal:
     def _take_up(self) -> None:
         found = _read(self.folder)
         if found is not None and self._resume:
-            if differences := _differences(found.identity, self._identity):
-                raise OutputError(
-                    f"The unfinished run of {self.output} cannot be gone on with: "
-                    f"{'; '.join(differences)}. Give what it was begun with, or leave out --resume "
-                    "to begin anew."
-                )
-            if self._damaged(found):
+            _refuse_other(found, self._identity, self.output)
+            if _damaged(self.folder, found, self._num_bands):
                 self.discarded = "it is damaged"
             else:
                 self.position, self._sums = found.position, found.sums
@@ -241,25 +250,6 @@ class Journal:
         for path in self.folder.iterdir():
             if path.name != _LOCK:
                 path.unlink()
-
-    def _damaged(self, found: _Record) -> bool:
-        """True where files do not hold what the record says."""
-        position, strips = found.position, found.identity["strips"]
-        rows = [found.identity["shape"][0]] * position.strip + [position.rows]
-        sizes = [
-            height * self._num_bands * width
-            for height, (_, width) in zip(rows, strips, strict=False)
-        ]
-        files = [self.strip_file(number) for number in range(len(sizes))]
-        if any(
-            (file.stat().st_size if file.exists() else 0) < size
-            for file, size in zip(files, sizes, strict=True)
-        ):
-            return True
-        try:
-            return found.sums is not None and np.load(self.folder / found.sums).dtype != np.uint32
-        except (OSError, ValueError):
-            return True
 
     def _forget_what_came_later(self, found: _Record) -> None:
         number = found.position.strip
@@ -291,14 +281,30 @@ def _read(folder: Path) -> _Record | None:
         return None
 
 
-def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    return [
-        f"{key.replace('_', ' ')} was {_short(before.get(key))} and is now {_short(now.get(key))}"
-        for key in now
-        if json.dumps(before.get(key)) != json.dumps(now[key])  # NaN is what it was
-    ]
+def _strip_file(folder: Path, number: int) -> Path:
+    return folder / f"strip-{number}.bil"
 
 
-def _short(value: Any) -> str:
-    text = str(value)
-    return text if len(text) <= 60 else f"{text[:59]}…"
+def _refuse_other(found: _Record, identity: Mapping[str, Any], output: Path) -> None:
+    if different := differences(found.identity, identity):
+        raise OutputError(
+            f"The unfinished run of {output} cannot be gone on with: {'; '.join(different)}. "
+            "Give what it was begun with, or leave out --resume to begin anew."
+        )
+
+
+def _damaged(folder: Path, found: _Record, num_bands: int) -> bool:
+    """True where files do not hold what the record says."""
+    position, strips = found.position, found.identity["strips"]
+    rows = [found.identity["shape"][0]] * position.strip + [position.rows]
+    sizes = [height * num_bands * width for height, (_, width) in zip(rows, strips, strict=False)]
+    files = [_strip_file(folder, number) for number in range(len(sizes))]
+    if any(
+        (file.stat().st_size if file.exists() else 0) < size
+        for file, size in zip(files, sizes, strict=True)
+    ):
+        return True
+    try:
+        return found.sums is not None and np.load(folder / found.sums).dtype != np.uint32
+    except (OSError, ValueError):
+        return True

@@ -7,8 +7,10 @@ from numpy.typing import NDArray
 
 from sarseg.classes import NODATA
 from sarseg.kernels import compiled, over_rows
+from sarseg.model.card import ModelCard
 from sarseg.prediction.blend import CERTAIN
-from sarseg.prediction.regrouping import Regrouping
+from sarseg.prediction.regrouping import Regrouping, regrouping
+from sarseg.prediction.settings import PredictSettings
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,16 @@ class MapLayers:
 
         over_rows(shape[0], fill)
         return bands
+
+
+def map_layers(card: ModelCard, settings: PredictSettings) -> MapLayers:
+    """The bands of a map by the model of ``card``. Raises as ``regrouping``."""
+    return MapLayers(
+        regrouping(card, settings.classes),
+        settings.confidence,
+        settings.entropy,
+        settings.probabilities,
+    )
 
 
 @compiled

@@ -1,7 +1,7 @@
 """What is settled before the first tile is read: batches, strips, memory."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,15 +9,22 @@ import torch
 
 from sarseg.errors import UsageError
 from sarseg.model.file import LoadedModel
-from sarseg.model.memory import peak_memory
+from sarseg.model.memory import held_memory, peak_memory
 from sarseg.prediction.batch_size import Measured, measured_batch_size
 from sarseg.prediction.boxes import BoxSource
-from sarseg.prediction.budget import WIDEST_STRIP, needed_disk, predicted_bytes, strip_width
+from sarseg.prediction.budget import (
+    WIDEST_STRIP,
+    needed_disk,
+    predicted_bytes,
+    shortage,
+    strip_width,
+)
 from sarseg.prediction.forward import Forward, choose_precision
-from sarseg.prediction.layers import MapLayers
-from sarseg.prediction.mapping import checked_grid, map_layers
-from sarseg.prediction.provenance import run_identity, running_tags, work_tags
-from sarseg.prediction.settings import DEFAULTS, PredictSettings
+from sarseg.prediction.identity import run_identity
+from sarseg.prediction.layers import MapLayers, map_layers
+from sarseg.prediction.settings import PredictSettings
+from sarseg.prediction.tags import running_tags, work_tags
+from sarseg.prediction.tile_reading import checked_grid
 from sarseg.prediction.tiles import Strip, TileGrid
 from sarseg.scenes.reader import Scene
 
@@ -82,14 +89,16 @@ class Work:
 class PredictionPlan:
     """What predicting a scene takes.
 
-    ``tiles`` (those that reach across strips count in each) are segmented in ``batches`` of
-    ``batch_size``, ``strips`` of at most ``strip_width`` columns one after the other, unless they
-    have no valid pixel. ``memory`` is the most that the process takes and ``disk`` what lies beside
-    the output meanwhile, both in bytes. ``seconds`` are estimated from one batch.
+    Of ``tiles`` (those that reach across strips count in each) ``kept`` come from an earlier,
+    unfinished run. The others are segmented in ``batches`` of ``batch_size``, ``strips`` of at most
+    ``strip_width`` columns one after the other, unless they have no valid pixel. ``memory`` is the
+    most that the process takes and ``disk`` what lies beside the output meanwhile, both in bytes.
+    ``seconds``, for what is not kept, are estimated from one batch.
     """
 
     shape: tuple[int, int]
     tiles: int
+    kept: int
     batches: int
     batch_size: int
     device: str
@@ -101,32 +110,21 @@ class PredictionPlan:
     seconds: float
 
 
-def planned(
-    scene: Scene,
-    model: LoadedModel,
-    settings: PredictSettings = DEFAULTS,
-    boxes: BoxSource | None = None,
-    tell: Tell | None = None,
-) -> PredictionPlan:
-    """What ``predict_scene`` would do, from one batch of made-up tiles.
-
-    Raises what it raises before the first tile is read.
-    """
-    work, measured = _measured(scene, model, settings, boxes, tell)
-    num_bands = len(work.layers.bands)
-
+def planned(work: Work, measured: Measured, kept: int = 0) -> PredictionPlan:
+    """What ``work`` takes after its first ``kept`` tiles; ``measured`` is a batch of it."""
     return PredictionPlan(
-        shape=(scene.height, scene.width),
+        shape=(work.scene.height, work.scene.width),
         tiles=work.tiles,
-        batches=sum(math.ceil(len(strip) / work.batch_size) for strip in work.strips),
+        kept=kept,
+        batches=sum(math.ceil(left / work.batch_size) for left in _left(work.strips, kept)),
         batch_size=work.batch_size,
-        device=model.device,
+        device=work.model.device,
         precision=work.forward.precision,
         strips=len(work.strips),
         strip_width=work.widest,
         memory=_predicted(work, measured),
-        disk=needed_disk(work.grid, model.card, num_bands, work.widest),
-        seconds=work.tiles * measured.seconds_per_tile,
+        disk=needed_disk(work.grid, work.model.card, len(work.layers.bands), work.widest),
+        seconds=(work.tiles - kept) * measured.seconds_per_tile,
     )
 
 
@@ -143,7 +141,7 @@ def settled(
     ``run_identity``), or by measuring. Raises what ``predict_scene`` raises before the first tile
     is read."""
     if begun is None and (settings.batch_size is None or settings.memory is not None):
-        return _measured(scene, model, settings, boxes, tell)[0]
+        return measured_work(scene, model, settings, boxes, tell)[0]
     precision, size = settings.precision, settings.batch_size
     grid = checked_grid(scene, model.card, settings, boxes)
     strips = grid.strips(WIDEST_STRIP)
@@ -160,13 +158,17 @@ def settled(
     return work
 
 
-def _measured(
+def measured_work(
     scene: Scene,
     model: LoadedModel,
     settings: PredictSettings,
-    boxes: BoxSource | None,
-    tell: Tell | None,
+    boxes: BoxSource | None = None,
+    tell: Tell | None = None,
 ) -> tuple[Work, Measured]:
+    """The work, divided as is fastest and fits the memory, and what a batch of it takes.
+
+    Raises what ``predict_scene`` raises before the first tile is read.
+    """
     grid = checked_grid(scene, model.card, settings, boxes)
     layers = map_layers(model.card, settings)
     forward = Forward(model, choose_precision(settings.precision, model.device), settings.views)
@@ -193,17 +195,30 @@ def _measured(
     return work, measured
 
 
+def measured_again(work: Work) -> Measured:
+    """What a batch of ``work`` takes; of a smaller one where no more fits its memory."""
+    memory = work.settings.memory if work.model.device == "cpu" else None
+    return measured_batch_size(work.forward, memory, work.batch_size)
+
+
 def _refuse_more(work: Work, memory: int) -> None:
     """Raise UsageError where ``work``, divided as it is, takes more than ``memory`` bytes."""
-    limit = memory if work.model.device == "cpu" else None
-    measured = measured_batch_size(work.forward, limit, work.batch_size)
+    measured = measured_again(work)
+    if measured.batch_size < work.batch_size:
+        # foreseen as if all that a batch takes grew with it
+        held = held_memory(torch.device(work.model.device))
+        grown = (measured.peak_memory - held) * work.batch_size // measured.batch_size
+        measured = replace(measured, peak_memory=held + grown)
     needed = _predicted(work, measured)
-    if measured.batch_size < work.batch_size or needed > memory:
-        raise UsageError(
-            f"--memory {memory / 1e9:.2f}GB is not enough to go on with batches of "
-            f"{work.batch_size} and strips of {work.widest} columns: about {needed / 1e9:.2f}GB "
-            "are needed. Give that much, or leave out --resume to begin anew."
-        )
+    if needed > memory:
+        raise shortage(memory, needed, work.batch_size, work.widest)
+
+
+def _left(strips: Sequence[Strip], kept: int) -> Iterator[int]:
+    """Tiles of each strip without the first ``kept`` of all."""
+    for strip in strips:
+        yield max(len(strip) - kept, 0)
+        kept = max(kept - len(strip), 0)
 
 
 def _predicted(work: Work, measured: Measured) -> int:

@@ -10,19 +10,26 @@ from sarseg.model.file import LoadedModel
 from sarseg.prediction.boxes import BoxSource
 from sarseg.prediction.caching import bounded_cache
 from sarseg.prediction.filling import Progress, fill_journal, tiles_before
-from sarseg.prediction.fit import bands_used
-from sarseg.prediction.journal import Journal, Position, unfinished
-from sarseg.prediction.mapping import (
-    BatchTooLargeError,
-    checked_grid,
-    nothing_valid,
+from sarseg.prediction.fit import bands_used, nothing_valid
+from sarseg.prediction.inputs import input_files
+from sarseg.prediction.journal import Journal, Position, kept, unfinished
+from sarseg.prediction.mapping import BatchTooLargeError
+from sarseg.prediction.planning import (
+    PredictionPlan,
+    Tell,
+    Work,
+    measured_again,
+    measured_work,
+    planned,
+    settled,
 )
-from sarseg.prediction.planning import Tell, Work, settled
-from sarseg.prediction.provenance import input_files, missing_tags
 from sarseg.prediction.settings import DEFAULTS, PredictSettings
+from sarseg.prediction.tags import missing_tags
+from sarseg.prediction.tile_reading import checked_grid
 from sarseg.scenes.geotiff import check_geotiff
 from sarseg.scenes.landcover import write_landcover
 from sarseg.scenes.reader import Scene
+from sarseg.wording import counted
 
 
 @dataclass(frozen=True)
@@ -76,25 +83,57 @@ def predict_scene(
 
     Raises ModelError where the model does not fit the scene's bands, OutputError where ``output``
     cannot be written or is one of the files read, or ``resume`` finds a run that was begun with
-    other settings, InputError where the scene cannot be read or has
-    no valid pixel, or no box lies on it, UsageError where options make no sense together.
+    other settings, InputError where the scene cannot be read, or no box lies on it, of its kind
+    EmptySceneError where no pixel is valid, UsageError where options make no sense together.
     """
     started = time.monotonic()
     checked_grid(scene, model.card, settings, boxes)
     check_geotiff(output, "map", overwrite=overwrite, inputs=input_files(scene, settings, boxes))
     begun = unfinished(output) if resume else None
-    work = settled(scene, model, settings, boxes, tell, begun=begun)
-    while True:
-        try:
-            position, resumed = _written(work, output, resume, progress, tell)
-            break
-        except BatchTooLargeError:
-            if work.batch_size == 1 or unfinished(output) is not None:
-                raise
-            work = work.with_smaller_batches()
-            if tell:
-                tell(f"The memory of {model.device} is full: {work.batch_size} tiles at once now.")
+    try:
+        work = settled(scene, model, settings, boxes, tell, begun=begun)
+        while True:
+            try:
+                position, resumed = _written(work, output, resume, progress, tell)
+                break
+            except BatchTooLargeError:
+                if work.batch_size == 1 or unfinished(output) is not None:
+                    raise
+                work = work.with_smaller_batches()
+                if tell:
+                    now = counted(work.batch_size, "tile")
+                    tell(f"The memory of {model.device} is full: {now} at once now.")
+    except KeyboardInterrupt as error:
+        if str(error):
+            raise
+        told = f"stopped before anything of {output} was saved."
+        if unfinished(output) is not None:
+            told = f"what an earlier run saved of {output} is kept: --resume goes on with it."
+        raise KeyboardInterrupt(told) from error
     return _summary(work, output, position, resumed, time.monotonic() - started)
+
+
+def plan_scene(
+    scene: Scene,
+    model: LoadedModel,
+    output: Path,
+    settings: PredictSettings = DEFAULTS,
+    *,
+    boxes: BoxSource | None = None,
+    resume: bool = False,
+    tell: Tell | None = None,
+) -> PredictionPlan:
+    """What ``predict_scene`` would do, from one batch of made-up tiles; nothing is written.
+
+    With ``resume``, what is left of an unfinished run of ``output``, divided as that one is. Raises
+    what ``predict_scene`` raises of the model, the options and the unfinished run.
+    """
+    begun = unfinished(output) if resume else None
+    if begun is None:
+        return planned(*measured_work(scene, model, settings, boxes, tell))
+    work = settled(scene, model, settings, boxes, tell, begun=begun)
+    position = kept(output, work.identity, len(work.layers.bands))
+    return planned(work, measured_again(work), tiles_before(work.strips, position))
 
 
 def _written(
@@ -115,7 +154,7 @@ def _written(
         if tell and resume and not (resumed or journal.discarded):
             tell(f"No unfinished run of {output} is there: all of it is mapped.")
         if tell and resumed:
-            tell(f"Going on after {resumed} of {work.tiles} tiles.")
+            tell(f"Going on after {resumed} of {counted(work.tiles, 'tile')}.")
         try:
             fill_journal(work, journal, progress)
             if not any(journal.position.pixels[:NODATA]):
@@ -133,8 +172,8 @@ def _written(
         except (SarsegError, KeyboardInterrupt) as error:
             if not journal.saved:
                 raise
-            kept = tiles_before(work.strips, journal.position)
-            hint = f"{kept} of {work.tiles} tiles are kept: --resume goes on with them"
+            done = tiles_before(work.strips, journal.position)
+            hint = f"{done} of {counted(work.tiles, 'tile')} are kept: --resume goes on with them"
             hint += ", in batches as large." if isinstance(error, BatchTooLargeError) else "."
             raise type(error)(f"{error} {hint}".strip()) from error
         return journal.position, resumed

@@ -27,6 +27,8 @@ _MOMENT = re.compile(
 _ALOS2_DATE = re.compile(r"(?<=ALOS2\d{9}-)(?=\d{6}(?!\d))")
 """Where the century is missing: ALOS-2 products write 150414 for 14 April 2015."""
 
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+
 _RFC3339 = re.compile(
     r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)", re.IGNORECASE
 )
@@ -52,29 +54,40 @@ def acquisition_of(names: Sequence[str]) -> Acquisition | None:
 
 
 def parse_acquisition(text: str) -> Acquisition:
-    """The instant ``2020-01-01T05:43:21Z``, or a start and an end with ``/`` between them.
+    """An instant ``2020-01-01T05:43:21Z``, a day ``2020-01-01``, or a start and an end, each of
+    them one of these, with ``/`` between them.
 
-    Times are those of RFC 3339, so with ``Z`` or an offset. Raises UsageError for anything else.
+    Times are those of RFC 3339, so with ``Z`` or an offset. A day is that of UTC, from its first to
+    its last second, as STAC describes by start and end what has no single instant. Raises
+    UsageError for anything else.
     """
     first, slash, last = text.partition("/")
     try:
-        start = _instant(first)
-        end = _instant(last) if slash else start
+        begin = _given(first)
+        end = _given(last) if slash else begin
     except (ValueError, OverflowError) as error:
         raise UsageError(
-            f"'{text}' is no time of acquisition: give an instant with its offset from UTC, as in "
-            "--datetime 2020-01-01T05:43:21Z, or start and end, as in --datetime "
+            f"'{text}' is no time of acquisition: give a day, as in --datetime 2020-01-01, an "
+            "instant with its offset from UTC, as in --datetime 2020-01-01T05:43:21Z, or start and "
+            "end, as in --datetime 2020-01-01/2020-01-13 or --datetime "
             "2020-01-01T05:43:21Z/2020-01-01T05:43:46Z."
         ) from error
-    if end < start:
+    if end.end < begin.start:
         raise UsageError(f"--datetime '{text}' ends before it starts; give the start first.")
-    return Acquisition(start, end)
+    return Acquisition(begin.start, end.end)
 
 
-def _instant(text: str) -> datetime:
+def _given(text: str) -> Acquisition:
+    if _DATE.fullmatch(text):
+        return _day(datetime.fromisoformat(text).replace(tzinfo=UTC))
     if not _RFC3339.fullmatch(text):
         raise ValueError(text)
-    return datetime.fromisoformat(text.upper()).astimezone(UTC)
+    instant = datetime.fromisoformat(text.upper()).astimezone(UTC)
+    return Acquisition(instant, instant)
+
+
+def _day(midnight: datetime) -> Acquisition:
+    return Acquisition(midnight, midnight + _LAST_SECOND)
 
 
 def _of_file(name: str) -> Acquisition | None:
@@ -118,7 +131,7 @@ def _moment(match: re.Match[str]) -> Acquisition | None:
     except ValueError:  # 31 February
         return None
     if None in time:
-        return Acquisition(date, date + _LAST_SECOND)
+        return _day(date)
     hour, minute, second = map(int, time)
     instant = date.replace(hour=hour, minute=minute, second=second)
     return Acquisition(instant, instant)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
+from shutil import disk_usage
 from xml.etree.ElementTree import Element, indent
 
 import numpy as np
@@ -88,7 +89,7 @@ def write_landcover(
             progress(steps, _STEPS)
 
     with (
-        _told_as_failure_of(path),
+        _told_as_failure_of(path, work, georeference.height * georeference.width * len(bands)),
         _gdal_settings(),
         quietly_georeferenced(),
     ):
@@ -305,13 +306,18 @@ def _gdal_settings() -> rasterio.Env:
 
 
 @contextmanager
-def _told_as_failure_of(path: Path) -> Iterator[None]:
+def _told_as_failure_of(path: Path, work: Path, size: int) -> Iterator[None]:
+    """``size`` is that of the raw map in bytes. What GDAL says of a full disk varies from file to
+    file and names blocks: it stays with the cause."""
     try:
         yield
     except (RasterioError, CPLE_BaseError, OSError) as error:
+        # overviews, at most a third each of the map and of its copy, which may not get smaller
+        needed, free = size * 5 / 3e9, disk_usage(work).free / 1e9
+        why = f" ({error.strerror})" if isinstance(error, OSError) and error.strerror else ""
         raise OutputError(
-            f"The map {path} could not be written ({error.__cause__ or error}): "
-            "is there room on the disk?"
+            f"The map {path} could not be written{why}: is there room on the disk? Writing it "
+            f"takes up to {needed:.2g} GB in {work} beside what is there; {free:.2g} GB are free."
         ) from error
 
 

@@ -35,13 +35,15 @@ class Missing:
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """A sentence's worth about each part: place, file, and what GDAL says of the first of it.
+        """A sentence's worth about each part: file, place, and what GDAL says of the first of it,
+        in the words of the error where nothing may be missing.
 
         Files are in the order in which they failed; neighbouring parts of a file are one.
         """
         return tuple(
-            f"rows {part.row} to {part.row_end - 1}, columns {part.col} to {part.col_end - 1} "
-            f"of {name}: {why}"
+            f"{name} cannot be read at rows {part.row} to {part.row_end - 1}, "
+            f"columns {part.col} to {part.col_end - 1}: the file seems to be incomplete or "
+            f"damaged ({why})"
             for name, found in list(self._found.items())  # another thread may be reading
             for part, why in _joined(found)
         )

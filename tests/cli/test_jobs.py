@@ -13,7 +13,7 @@ from rich.console import Console
 
 from sarseg.cli import console
 from sarseg.cli.jobs import Done, Job, Outcome, conclude, jobs_of, work_through
-from sarseg.errors import INCOMPLETE, InputError, OutputError, UsageError
+from sarseg.errors import INCOMPLETE, EmptySceneError, InputError, OutputError, UsageError
 from tests.cli.running import Sarseg
 from tests.rasters import speckle, write_raster
 
@@ -335,6 +335,38 @@ def test_piped_and_quiet_processes(tmp_path: Path, scenes: Path) -> None:
     assert quiet.returncode == 3
     assert len(quiet.stderr.splitlines()) == 1
     assert quiet.stderr.startswith("error: ")
+
+
+def test_scenes_of_one_name_are_told_apart(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    names = ["d/a/x/s_vv.tif", "d/b/x/s_vv.tif", "d/b/t_vv.tif", "z/t_vv.tif", "z/u_vv.tif"]
+    outcomes = [
+        Outcome(Job((name,), Path(f"{number}.tif")), "made", "1 tile")
+        for number, name in enumerate(names)
+    ]
+    conclude({"maps": []}, outcomes, as_json=False)
+    lines = capsys.readouterr().err.splitlines()[1:-1]
+    expected = ["a/x/s_vv.tif", "b/x/s_vv.tif", "b/t_vv.tif", "z/t_vv.tif", "u_vv.tif"]
+    assert [line.split()[0] for line in lines] == expected
+
+
+def test_a_scene_without_data_is_no_failure(capsys: pytest.CaptureFixture[str]) -> None:
+    def work(job: Job) -> Done:
+        if job.files == ("s0_vv.tif",):
+            raise EmptySceneError("s0_vv.tif has no pixel that is valid.")
+        return Done("3 tiles")
+
+    outcomes = work_through(jobs(2), work, fatal=never)
+    assert [each.state for each in outcomes] == ["empty", "made"]
+    conclude({"maps": []}, outcomes, as_json=True)  # leaves with no code
+    printed = capsys.readouterr()
+    result = json.loads(printed.out)
+    assert (result["empty"], result["failed"]) == ([["s0_vv.tif"]], [])
+    assert "warning: s0_vv.tif has no pixel that is valid." in printed.err
+    assert "2 scenes: 1 empty, 1 made." in printed.err
+    with pytest.raises(EmptySceneError):
+        work_through(jobs(1), work, fatal=lambda error: True)
 
 
 def test_one_scene_to_a_folder_that_fails(tmp_path: Path, sarseg: Sarseg) -> None:

@@ -1,4 +1,5 @@
 import json
+import re
 import signal
 from pathlib import Path
 
@@ -429,6 +430,45 @@ def test_a_second_run_skips_what_is_finished(
     assert "2 scenes: 1 failed, 1 skipped." in second.stderr
 
 
+def test_a_finished_map_of_other_settings_is_told(
+    tmp_path: Path, sarseg: Sarseg, model: list[object], scene: Path
+) -> None:
+    (tmp_path / "maps").mkdir()
+    for place in (["-o", tmp_path / "map.tif", "--resume"], ["--output-dir", tmp_path / "maps"]):
+        arguments = ["predict", scene, *place, *model, "--overlap"]
+        assert sarseg(*arguments, 8).code == 0
+        run = sarseg(*arguments, 16, "--entropy")
+        assert run.code == 4
+        assert "is a finished map, but not the one that is asked for: " in run.stderr
+        assert "--overlap was 8 and is now 16; the list of the map's bands was " in run.stderr
+        assert sarseg(*arguments, 8).code == 0
+        run = sarseg(*arguments, 16, "--overwrite")
+        assert run.code == 0, run.stderr
+
+
+def test_scenes_without_data_do_not_fail_a_folder(
+    tmp_path: Path, sarseg: Sarseg, model: list[object], scene: Path
+) -> None:
+    empty = write_raster(tmp_path / "empty_vv.tif", np.zeros((20, 30), np.uint16))
+    (tmp_path / "maps").mkdir()
+    arguments = ["predict", scene, empty, "--output-dir", tmp_path / "maps", *model, "--json"]
+    run = sarseg(*arguments)
+    assert run.code == 0, run.stderr
+    found = json.loads(run.stdout)
+    assert found["empty"] == [[str(empty)]]
+    assert found["failed"] == []
+    assert "2 scenes: 1 made, 1 empty." in run.stderr
+    assert [path.name for path in (tmp_path / "maps").glob("*.tif")] == ["s_vv_landcover.tif"]
+    assert sarseg(*arguments).code == 0
+
+
+def test_one_is_singular(tmp_path: Path, sarseg: Sarseg, model: list[object]) -> None:
+    path = write_raster(tmp_path / "s_vv.tif", speckle(20, 30))
+    arguments = ["predict", path, "-o", tmp_path / "map.tif", *model]
+    assert "\n1 tile, 1 batch of " in sarseg(*arguments, "--plan").stderr
+    assert ". 1 tile, " in sarseg(*arguments).stderr
+
+
 def test_a_plan_writes_nothing(
     tmp_path: Path, sarseg: Sarseg, model: list[object], scene: Path
 ) -> None:
@@ -447,7 +487,10 @@ def test_a_plan_writes_nothing(
 def test_too_little_memory_is_told(
     tmp_path: Path, sarseg: Sarseg, model: list[object], scene: Path
 ) -> None:
-    for memory, told in [("10MB", "does not fit --memory 0.01GB"), ("lots", "is no size")]:
+    for memory, told in [
+        ("10MB", "--memory 0.01GB is not enough for 1 tile at once"),
+        ("lots", "is no size"),
+    ]:
         run = sarseg("predict", scene, "-o", tmp_path / "m.tif", *model, "--memory", memory)
         assert run.code == 2
         assert told in run.stderr
@@ -467,11 +510,15 @@ def test_what_cannot_be_read_is_nodata_if_allowed(
     arguments = ["predict", path, "-o", output, *model, "--input-unit", "intensity", "--json"]
     run = sarseg(*arguments)
     assert run.code == 3
-    assert "cannot be read at rows" in run.stderr
+    place = (
+        r"cannot be read at rows \d+ to \d+, columns \d+ to \d+: the file seems to be incomplete"
+    )
+    assert re.search(f"error: {path} {place}", run.stderr)
     assert not output.exists()
     run = sarseg(*arguments, "--allow-missing")
     assert run.code == 7, run.stderr
-    assert "rows 32 to 63, columns 64 to 95 of " in run.stderr
+    assert re.search(f"warning: {path} {place}", run.stderr)
+    assert "at rows 32 to 63, columns 64 to 95: " in run.stderr
     (made,) = json.loads(run.stdout)["maps"]
     assert len(made["unreadable"]) == 1
     assert made["missing"] > 0

@@ -10,6 +10,7 @@ from sarseg.errors import InputError
 from sarseg.filters.chain import Filters
 from sarseg.filters.despeckle import DESPECKLE_FILTERS, Lee
 from sarseg.filters.frequency import FrequencyFilter
+from sarseg.filters.gaps import fill_gaps
 from sarseg.filters.preparation import (
     BandScaling,
     Preparation,
@@ -46,7 +47,7 @@ def scenes_and_windows(
 
 @settings(max_examples=60, deadline=None)
 @given(drawn=scenes_and_windows())
-def test_a_prepared_window_is_the_window_of_the_prepared_whole(
+def test_valid_pixels_of_a_prepared_window_are_those_of_the_prepared_whole(
     drawn: tuple[np.ndarray, Filters, Window], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     values, filters, window = drawn
@@ -58,16 +59,24 @@ def test_a_prepared_window_is_the_window_of_the_prepared_whole(
         everything, valid = prepare_window(scene, whole(scene), preparation, (0, 1))
         part, part_valid = prepare_window(scene, window, preparation, (0, 1))
         rows, cols = window.slices_in(whole(scene))
-        np.testing.assert_allclose(part, everything[:, rows, cols], rtol=1e-6, atol=1e-6)
         np.testing.assert_array_equal(part_valid, valid[rows, cols])
         np.testing.assert_array_equal(valid, np.isfinite(values[0]))
+        expected = everything[:, rows, cols][:, part_valid]
+        np.testing.assert_allclose(part[:, part_valid], expected, rtol=1e-6, atol=1e-6)
+        np.testing.assert_array_equal(part, fill_gaps(part, part_valid))
 
 
 @pytest.mark.parametrize(("height", "width"), [(30, 20), (3, 50), (1, 1), (1, 7), (60, 2)])
+@pytest.mark.parametrize("invalid", [0.0, 0.3])
 def test_what_overhangs_the_scene_mirrors_it_and_is_invalid(
-    tmp_path: Path, height: int, width: int
+    tmp_path: Path, height: int, width: int, invalid: float
 ) -> None:
-    path = write_raster(tmp_path / "vv.tif", speckle(height, width))
+    """Mirrored is what the model sees of the scene: where pixels are invalid, what fills them."""
+    values = speckle(height, width)
+    holes = np.random.default_rng(0).random(values.shape) < invalid
+    holes[-1, -1] = False
+    values[holes] = np.nan
+    path = write_raster(tmp_path / "vv.tif", values)
     preparation = Preparation(scaling=SCALING[:1])
     window = Window(-13, -21, 90, 80)
     with Scene.open([path]) as scene:
@@ -81,18 +90,29 @@ def test_what_overhangs_the_scene_mirrors_it_and_is_invalid(
         widths[axis] = (pads[0], max(pads[1], 0))
         expected = np.pad(expected, widths, mode=mode)
     np.testing.assert_array_equal(found[0], expected[:90, :80])
-    assert valid.sum() == valid[13 : 13 + height, 21 : 21 + width].sum() == height * width
+    assert valid.sum() == valid[13 : 13 + height, 21 : 21 + width].sum() == (~holes).sum()
 
 
-def test_scales_clips_and_zeroes(tmp_path: Path) -> None:
+def test_scales_clips_and_fills(tmp_path: Path) -> None:
     decibels = np.array([[-11.0, -7.0, 40.0, -90.0, np.nan]], np.float32)
     path = write_raster(tmp_path / "vv.tif", decibels)
     preparation = Preparation(despeckle=None, scaling=SCALING, clip=5.0)
     with Scene.open([path], Reading(unit="db")) as scene:
         bands, valid = prepare_window(scene, whole(scene), preparation, (0, None))
-    np.testing.assert_allclose(bands[0], [[0.0, 1.0, 5.0, -5.0, 0.0]], atol=1e-5)
+    np.testing.assert_allclose(bands[0], [[0.0, 1.0, 5.0, -5.0, 5.0]], atol=1e-5)
     assert (bands[1] == 0.0).all()
     assert valid.tolist() == [[True, True, True, True, False]]
+
+
+def test_a_window_without_a_valid_pixel_is_zero(tmp_path: Path) -> None:
+    values = speckle(20, 30)
+    values[:, :15] = np.nan
+    path = write_raster(tmp_path / "vv.tif", values)
+    with Scene.open([path]) as scene:
+        window = Window(0, 0, 20, 15)
+        bands, valid = prepare_window(scene, window, Preparation(scaling=SCALING[:1]), [0])
+    assert not valid.any()
+    assert (bands == 0.0).all()
 
 
 def test_each_band_is_scaled_by_its_slot(tmp_path: Path) -> None:
@@ -167,6 +187,7 @@ def test_real_scene_in_windows_and_whole(real_data: Path) -> None:
         for window in (Window(0, 1200, 100, 80), Window(700, 30, 137, 301)):
             rows, cols = window.slices_in(whole(scene))
             part, part_valid = prepare_window(scene, window, preparation, (0, 1))
-            np.testing.assert_allclose(part, everything[:, rows, cols], rtol=1e-6, atol=1e-6)
             np.testing.assert_array_equal(part_valid, valid[rows, cols])
+            expected = everything[:, rows, cols][:, part_valid]
+            np.testing.assert_allclose(part[:, part_valid], expected, rtol=1e-6, atol=1e-6)
     assert 0.97 < valid.mean() < 0.99

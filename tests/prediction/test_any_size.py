@@ -17,8 +17,8 @@ from torch.nn import functional
 
 from sarseg.errors import UsageError
 from sarseg.prediction.budget import WIDEST_STRIP, predicted_bytes, strip_width
+from sarseg.prediction.finished import finished_map
 from sarseg.prediction.predictor import predict_scene
-from sarseg.prediction.provenance import finished_map
 from sarseg.prediction.settings import PredictSettings
 from sarseg.prediction.tiles import TileGrid
 from sarseg.scenes.reader import Scene
@@ -131,29 +131,40 @@ def test_finished_maps_are_known(tmp_path: Path, values: np.ndarray) -> None:
     predict(path, tmp_path / "a.tif")
     model = toy_model(Surroundings())
 
-    def finished(**changed: Any) -> bool:
+    def differences(**changed: Any) -> tuple[str, ...]:
         chosen = PredictSettings(**{**SETTINGS.__dict__, **changed})
         with Scene.open([path], Reading(**reading)) as scene:
-            return finished_map(tmp_path / "a.tif", scene, model, chosen) == 0
+            found = finished_map(tmp_path / "a.tif", scene, model, chosen)
+        assert found is not None
+        assert found.missing == 0
+        return found.differences
 
     reading: dict[str, Any] = {}
-    assert finished()
-    assert finished(batch_size=None, precision="auto", memory=10**9)
-    for changed in ({"overlap": 3}, {"entropy": True}, {"window": "flat"}, {"views": "flips"}):
-        assert not finished(**changed)
-    assert not finished(batch_size=3)
-    assert not finished(precision="bfloat16")
+    assert differences() == ()
+    assert differences(batch_size=None, precision="auto", memory=10**9) == ()
+    for changed, told in (
+        ({"overlap": 3}, "--overlap was 16 and is now 3"),
+        ({"entropy": True}, "bands was class, confidence and is now class, confidence, entropy"),
+        ({"window": "flat"}, "--blend was gaussian and is now flat"),
+        ({"views": "flips"}, "--tta was none and is now flips"),
+        ({"batch_size": 3}, "--batch-size was 4 and is now 3"),
+        ({"precision": "bfloat16"}, "--precision was float32 and is now bfloat16"),
+    ):
+        (found,) = differences(**changed)
+        assert found.endswith(told)
     reading = {"nodata": 0.5}
-    assert not finished()
+    assert differences() == ("--nodata was not given and is now 0.5",)
     reading = {}
     path.touch()
-    assert not finished()
+    assert differences() == ("a_vv_vh.tif changed after it was made",)
     made = (tmp_path / "a.tif").stat()
     write_raster(path, values[:, ::-1], **PLACE)  # another scene of that name, as old as its map
     os.utime(path, ns=(made.st_atime_ns, made.st_mtime_ns))
-    assert not finished()
+    assert differences() == ("the scene's files hold something else",)
     (tmp_path / "a.tif").write_bytes(b"something else")
-    assert not finished()
+    with Scene.open([path]) as scene:
+        assert finished_map(tmp_path / "a.tif", scene, model, SETTINGS) is None
+        assert finished_map(path, scene, model, SETTINGS) is None
 
 
 @pytest.fixture(scope="module")

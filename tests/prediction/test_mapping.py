@@ -5,9 +5,10 @@ import pytest
 
 from sarseg.errors import InputError, ModelError, UsageError
 from sarseg.filters.preparation import BandScaling, Preparation
-from sarseg.prediction.mapping import checked_grid, map_rows
 from sarseg.prediction.predictor import predict_scene
+from sarseg.prediction.rows import map_rows
 from sarseg.prediction.settings import PredictSettings
+from sarseg.prediction.tile_reading import checked_grid
 from sarseg.scenes.opening import open_raster
 from sarseg.scenes.reader import Scene
 from tests.rasters import speckle, write_raster

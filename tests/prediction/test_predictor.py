@@ -203,8 +203,10 @@ def test_a_batch_that_does_not_fit_is_halved(tmp_path: Path, decibels: Path) -> 
         [decibels], tmp_path / "map.tif", toy_model(TooLarge(1)), batch_size=4, tell=told.append
     )
     assert summary.batch_size == 1
-    assert [line.split(": ")[1] for line in told] == [f"{n} tiles at once now." for n in (2, 1)]
-    with pytest.raises(UsageError, match="1 tiles at once do not fit the memory of cpu"):
+    assert [line.split(": ")[1] for line in told] == [
+        f"{tiles} at once now." for tiles in ("2 tiles", "1 tile")
+    ]
+    with pytest.raises(UsageError, match="A batch of 1 tile does not fit the memory of cpu"):
         predict([decibels], tmp_path / "none.tif", toy_model(TooLarge(0)))
     assert hidden_files(tmp_path) == []
 

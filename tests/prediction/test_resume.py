@@ -3,10 +3,12 @@
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ import pytest
 from sarseg.errors import InputError, OutputError, UsageError
 from sarseg.prediction.journal import Journal, journal_folder, unfinished
 from sarseg.prediction.mapping import Step, TileCounts
-from sarseg.prediction.predictor import PredictionSummary, predict_scene
+from sarseg.prediction.predictor import PredictionSummary, plan_scene, predict_scene
 from sarseg.prediction.settings import PredictSettings
 from sarseg.scenes.reader import Scene
 from sarseg.scenes.reading import Reading
@@ -177,11 +179,11 @@ def test_without_resume_a_run_begins_anew(
 @pytest.mark.parametrize(
     ("changed", "told"),
     [
-        ({"batch_size": 2}, "batch size was 3 and is now 2"),
-        ({"precision": "bfloat16"}, "precision was float32 and is now bfloat16"),
-        ({"overlap": 8}, "OVERLAP was 24 and is now 8"),
-        ({"window": "flat"}, "BLEND was gaussian and is now flat"),
-        ({"entropy": True}, "bands was"),
+        ({"batch_size": 2}, "--batch-size was 3 and is now 2"),
+        ({"precision": "bfloat16"}, "--precision was float32 and is now bfloat16"),
+        ({"overlap": 8}, "with: --overlap was 24 and is now 8"),
+        ({"window": "flat"}, "--blend was gaussian and is now flat"),
+        ({"entropy": True}, "the map's bands was"),
     ],
 )
 def test_another_run_is_not_gone_on_with(
@@ -212,7 +214,10 @@ def test_a_changed_scene_is_not_gone_on_with(tmp_path: Path) -> None:
     scene = write_raster(tmp_path / "s_vv.tif", speckle(*SHAPE))
     left_unfinished(scene, tmp_path / "map.tif")
     write_raster(scene, speckle(*SHAPE, seed=1))
-    with Scene.open([scene]) as opened, pytest.raises(OutputError, match="files was"):
+    with (
+        Scene.open([scene]) as opened,
+        pytest.raises(OutputError, match=r"files have changed since, or are others: s_vv\.tif"),
+    ):
         predict_scene(opened, toy_model(), tmp_path / "map.tif", SETTINGS, resume=True)
 
 
@@ -288,7 +293,9 @@ def test_another_scene_of_the_same_name_is_not_gone_on_with(tmp_path: Path) -> N
             predict_scene(opened, model, output, SETTINGS)
         with (
             Scene.open([server.url("b/s_vv.tif")]) as opened,
-            pytest.raises(OutputError, match="places was"),
+            pytest.raises(
+                OutputError, match=r"the scene was http.*/a/s_vv\.tif and is now .*/b/s_vv\.tif"
+            ),
         ):
             predict_scene(opened, toy_model(), output, SETTINGS, resume=True)
 
@@ -297,8 +304,81 @@ def test_memory_that_is_too_little_for_a_run_is_told(tmp_path: Path, scene: Path
     output = tmp_path / "map.tif"
     left_unfinished(scene, output)
     settings = PredictSettings(**{**SETTINGS.__dict__, "memory": 1_000})
-    with Scene.open([scene]) as opened, pytest.raises(UsageError, match="--memory"):
+    with Scene.open([scene]) as opened, pytest.raises(UsageError, match="--memory") as refused:
         predict_scene(opened, toy_model(), output, settings, resume=True)
+    told = re.search(r"not enough for 3 tiles at once .* give --memory (.*)GB", str(refused.value))
+    assert told is not None
+    settings = replace(settings, memory=round(float(told[1]) * 1e9))
+    with Scene.open([scene]) as opened:
+        predict_scene(opened, toy_model(), output, settings, resume=True)
+
+
+def test_a_plan_of_what_is_left(tmp_path: Path, scene: Path) -> None:
+    output = tmp_path / "map.tif"
+    left_unfinished(scene, output)
+    files = {path: path.read_bytes() for path in journal_folder(output).iterdir()}
+    left_open = replace(SETTINGS, batch_size=None, precision="auto")
+    with Scene.open([scene]) as opened:
+        plan = plan_scene(opened, toy_model(), output, left_open, resume=True)
+        assert (plan.tiles, plan.kept) == (130, saved_tiles(output))
+        assert 0 < plan.kept < 130
+        assert (plan.batch_size, plan.precision) == (3, "float32")
+        assert plan.batches == -(-(130 - plan.kept) // 3)
+        anew = plan_scene(opened, toy_model(), output, SETTINGS)
+        assert (anew.kept, anew.batches) == (0, 44)
+        with pytest.raises(OutputError, match="--overlap was 24 and is now 8"):
+            plan_scene(opened, toy_model(), output, replace(SETTINGS, overlap=8), resume=True)
+        assert {path: path.read_bytes() for path in journal_folder(output).iterdir()} == files
+        assert predict_scene(opened, toy_model(), output, SETTINGS, resume=True).resumed == (
+            plan.kept
+        )
+
+
+def test_a_plan_counts_what_is_left_of_each_strip(
+    tmp_path: Path, scene: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sarseg.prediction.planning.WIDEST_STRIP", 200)
+    output = tmp_path / "map.tif"
+    with Scene.open([scene]) as opened:
+        with pytest.raises(InputError):
+            predict_scene(opened, toy_model(Failing(InputError(""), 30)), output, SETTINGS)
+        plan = plan_scene(opened, toy_model(), output, SETTINGS, resume=True)
+        monkeypatch.undo()
+        seen: list[int] = []
+        predict_scene(
+            opened,
+            toy_model(),
+            output,
+            SETTINGS,
+            resume=True,
+            progress=lambda done, total: seen.append(done),
+        )
+    assert plan.strips > 1
+    assert plan.kept < seen[0]
+    assert plan.batches >= len(seen)  # batches fill up where tiles are skipped
+
+
+@pytest.mark.parametrize("call", [1, 2])
+def test_interrupted_before_anything_was_saved(tmp_path: Path, scene: Path, call: int) -> None:
+    """While the batch size is measured, and after."""
+    settings = replace(SETTINGS, batch_size=None if call == 1 else 3)
+    model = toy_model(Failing(KeyboardInterrupt(), call))
+    with (
+        Scene.open([scene]) as opened,
+        pytest.raises(KeyboardInterrupt, match=r"stopped before anything of .*map\.tif was saved"),
+    ):
+        predict_scene(opened, model, tmp_path / "map.tif", settings)
+    assert hidden_files(tmp_path) == []
+
+
+def test_interrupted_before_more_was_saved(tmp_path: Path, scene: Path) -> None:
+    left_unfinished(scene, tmp_path / "map.tif")
+    model = toy_model(Failing(KeyboardInterrupt(), 1))
+    with (
+        Scene.open([scene]) as opened,
+        pytest.raises(KeyboardInterrupt, match="of 130 tiles are kept: --resume goes on"),
+    ):
+        predict_scene(opened, model, tmp_path / "map.tif", SETTINGS, resume=True)
 
 
 def test_rows_after_the_last_save_are_cut_off(tmp_path: Path) -> None:

@@ -99,17 +99,36 @@ def test_offsets_are_taken_off() -> None:
     assert parse_acquisition("2020-01-01 07:43:21+02:00").start.tzinfo is UTC
 
 
-WRONG = ["", "yesterday", "2020-01-01", "2020-01-01T05:43:21", "20200101T054321Z", "/"]
+WRONG = ["", "yesterday", "2020-01", "2020-02-31", "2020-01-01/", "2020-01-01T05:43:21", "/"]
 WRONG += ["2020-02-31T05:43:21Z", "2020-01-01T05:43:21Z/", "2020-01-01T05:43:21Z/a", "a/b/c"]
-WRONG += ["0001-01-01T00:00:00+23:59", "2020-01-01T05:43:21+25:00"]
+WRONG += ["20200101T054321Z", "0001-01-01T00:00:00+23:59", "2020-01-01T05:43:21+25:00"]
 
 
 @pytest.mark.parametrize("text", WRONG)
 def test_other_times_are_refused(text: str) -> None:
-    with pytest.raises(UsageError, match=r"^'.*' is no time .* --datetime 2020-01-01T05:43:21Z, "):
+    with pytest.raises(
+        UsageError, match=r"^'.*' is no time .* --datetime 2020-01-01, .* 2020-01-01T05:43:21Z, "
+    ):
         parse_acquisition(text)
 
 
-def test_an_end_before_its_start_is_refused() -> None:
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2020-01-02T00:00:00Z/2020-01-01T00:00:00Z",
+        "2020-01-02/2020-01-01",
+        "2020-01-02/2020-01-01T23:00:00Z",
+    ],
+)
+def test_an_end_before_its_start_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match=r"ends before it starts"):
-        parse_acquisition("2020-01-02T00:00:00Z/2020-01-01T00:00:00Z")
+        parse_acquisition(text)
+
+
+def test_days_are_as_long_as_those_of_names() -> None:
+    assert parse_acquisition("2020-01-01") == acquisition_of(["20200101.tif"]) == day("2020-01-01")
+    assert parse_acquisition("2020-01-01/2020-01-13") == day("2020-01-01", "2020-01-13")
+    assert parse_acquisition("2020-01-01T05:43:21Z/2020-01-01") == at(
+        "2020-01-01T05:43:21", "2020-01-01T23:59:59"
+    )
+    assert parse_acquisition("2020-02-29").start.tzinfo is UTC

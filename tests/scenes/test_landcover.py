@@ -1,3 +1,4 @@
+import re
 import signal
 import subprocess
 import sys
@@ -483,10 +484,13 @@ def test_a_full_disk_is_noticed_to_the_last_byte(
     strips = write_strips(tmp_path / "work", values, (0,))
     path = old_map(tmp_path)
     file_size_limit(int(share * size))
-    with pytest.raises(OutputError, match=r"map.tif could not be written \(.+\): is there room"):
+    with pytest.raises(OutputError) as failed:
         write_landcover(
             path, utm(700, 1000), CLASSES, BANDS[:2], strips, tags={}, work=tmp_path / "work"
         )
+    told = str(failed.value)
+    assert re.search(r"map\.tif could not be written( \(File too large\))?: is there room", told)
+    assert re.search(r"takes up to 0\.0023 GB in .*work beside .*; \d.* GB are free", told)
     assert_old_map(path)
     assert strips[0].path.stat().st_size == values.size
 

@@ -130,9 +130,9 @@ def test_all_but_damaged_blocks(whole: Path, unit: str | None) -> None:
     lost = touched((HEIGHT, WIDTH), (16, 16), *blocks)
     missing = assert_same_but_for(lost, [whole], [bad], unit=unit)
     assert [part.split(": ")[0] for part in missing.parts] == [
-        f"rows 0 to 15, columns 0 to 15 of {bad}",
-        f"rows 48 to 79, columns 64 to 95 of {bad}",
-        f"rows 144 to 149, columns 160 to 169 of {bad}",
+        f"{bad} cannot be read at rows 0 to 15, columns 0 to 15",
+        f"{bad} cannot be read at rows 48 to 79, columns 64 to 95",
+        f"{bad} cannot be read at rows 144 to 149, columns 160 to 169",
     ]
     assert all("IReadBlock failed at X offset" in part for part in missing.parts)
 
@@ -181,7 +181,7 @@ def test_one_file_of_two(tmp_path: Path, whole: Path) -> None:
     lost = touched((HEIGHT, WIDTH), (8, WIDTH), (4, 0), (5, 0))
     missing = assert_same_but_for(lost, [whole, other], [whole, bad])
     assert len(missing.parts) == 1
-    assert f"rows 32 to 47, columns 0 to 169 of {bad}" in missing.parts[0]
+    assert f"{bad} cannot be read at rows 32 to 47, columns 0 to 169:" in missing.parts[0]
     with opened(whole, bad) as scene:
         assert scene.read(Window(0, 0, HEIGHT, WIDTH), [0])[1].all()
 
@@ -381,7 +381,8 @@ def test_a_server_that_cannot_send_a_part(tmp_path: Path, monkeypatch: pytest.Mo
         address = server.url("broken/a_vv.tif?signature=secret")
         missing = assert_same_but_for(lost, [path], [address], unit="intensity")
         (told,) = missing.parts
-        assert "rows 256 to 383, columns 128 to 255 of http://" in told
+        assert told.startswith("http://")
+        assert " cannot be read at rows 256 to 383, columns 128 to 255: " in told
         with (
             pytest.raises(InputError, match="Check the connection") as caught,
             Scene.open([address], Reading(unit="intensity")) as scene,
