@@ -79,7 +79,7 @@ def test_map_and_polygons_lie_on_the_scene(
         transformer = (
             GCPTransformer(made.gcps[0]) if made.gcps[0] else AffineTransformer(made.transform)
         )
-    assert_polygons_show(classes, gpd.read_file(polygons), transformer, crs)
+    assert_polygons_show(classes, gpd.read_file(polygons, layer="landcover"), transformer, crs)
 
 
 def mask_of(path: Path) -> np.ndarray:
@@ -152,7 +152,7 @@ def test_one_class_in_boxes(simulated: Path, tmp_path: Path) -> None:
     assert list(trained["class_pixels"]) == ["not water", "water"]
 
     vectorize(labels, tmp_path / "all.gpkg")
-    polygons = gpd.read_file(tmp_path / "all.gpkg")
+    polygons = gpd.read_file(tmp_path / "all.gpkg", layer="landcover")
     polygons[polygons["class_name"] == "water"].to_file(lakes)
     with rasterio.open(scene) as given:
         valid = np.isfinite(given.read()).all(axis=0)

@@ -12,6 +12,7 @@ from sarseg.cli.filter import filter_scenes
 from sarseg.cli.info import info
 from sarseg.cli.parameters import parameters
 from sarseg.cli.predict import predict
+from sarseg.cli.report import report
 from sarseg.cli.sentences import in_sentences
 from sarseg.cli.tile import tile
 from sarseg.cli.train import train
@@ -22,7 +23,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for command in (train, tile, predict, evaluate, vectorize, despeckle, info, parameters):
+for command in (train, tile, predict, evaluate, vectorize, report, despeckle, info, parameters):
     app.command()(in_sentences(command))
 app.command("filter")(in_sentences(filter_scenes))
 app.add_typer(weights.app, name="weights")

@@ -172,7 +172,11 @@ def conclude(
             {
                 **made,
                 "skipped": [each.job.output for each in outcomes if each.state == "skipped"],
-                "empty": [each.job.files for each in outcomes if each.state == "empty"],
+                "empty": [
+                    {"scene": each.job.files, "note": each.note}
+                    for each in outcomes
+                    if each.state == "empty"
+                ],
                 "failed": [{"scene": each.job.files, "error": each.note} for each in failed],
             }
         )

@@ -129,6 +129,10 @@ def predict(
             "--stac", help="Describe the map in a STAC item beside it.", rich_help_panel=_MAP
         ),
     ] = False,
+    qml: Annotated[
+        bool,
+        typer.Option("--qml", help="Write a style for QGIS beside the map.", rich_help_panel=_MAP),
+    ] = False,
     acquired: Annotated[
         str | None,
         typer.Option(
@@ -330,6 +334,8 @@ def predict(
             _write_item(item, job.output, acquisition, overwrite=overwrite)
         elif overwrite and item.exists():
             console.warn(f"{item} may describe the map that was replaced: --stac writes it anew.")
+        if qml and (note := _write_qml(job.output, overwrite=overwrite)):
+            console.warn(note)
         console.say(_report(summary))
         maps.append({"scene": job.files, **asdict(summary), "warnings": warnings})
         note = f"{counted(summary.tiles, 'tile')}, {_duration(summary.seconds)}"
@@ -399,6 +405,17 @@ def _acquisition(job: Job, scene: "Scene", given: str | None) -> "Acquisition":
             "--datetime, as in 2020-01-01 or 2020-01-01T05:43:21Z."
         )
     return found
+
+
+def _write_qml(landcover: Path, *, overwrite: bool) -> str | None:
+    import rasterio
+
+    from sarseg.scenes.landcover import read_legend
+    from sarseg.vectors.layer_styles import write_raster_style
+
+    with rasterio.open(landcover) as dataset:
+        legend = read_legend(dataset)
+    return write_raster_style(landcover, legend, overwrite=overwrite)
 
 
 def _check_item(item: Path, scene: "Scene", *, overwrite: bool) -> None:

@@ -14,8 +14,8 @@ from sarseg.errors import InputError
 from sarseg.evaluation.tally import JudgedRows
 from sarseg.scenes.georeference import Georeference
 from sarseg.scenes.grid import Grid
+from sarseg.scenes.pixel_size import SQUARE_METRES_PER_HECTARE, PixelSize
 from sarseg.scenes.shapes import read_attributed_shapes
-from sarseg.vectors.attributes import areas_ha
 
 
 @dataclass(frozen=True)
@@ -73,8 +73,7 @@ class SampledMap:
 
     ``counts`` (K, K) are samples by class of the map and class of the reference; ``unmapped``
     counts those where the map has no class. ``mapped`` (K,) is what each class covers: in
-    hectares on the ellipsoid, of each row the area of the pixel in its middle, or in pixels where
-    there is no CRS (``in_hectares`` is False).
+    hectares on the ellipsoid, or in pixels where there is no CRS (``in_hectares`` is False).
     """
 
     def __init__(
@@ -84,29 +83,24 @@ class SampledMap:
         self.unmapped = 0
         self.mapped = np.zeros(num_classes)
         self._samples = samples
-        areas = _pixel_areas_ha(georeference)
-        self.in_hectares = bool(np.isfinite(areas).all())
-        self._areas = areas if self.in_hectares else np.ones_like(areas)
+        size = PixelSize.of(georeference)
+        self._size = size if size is not None and size.everywhere else None
+        self.in_hectares = self._size is not None
 
     def add_rows(self, rows: JudgedRows) -> None:
         """Look at the next rows."""
         height, num_classes = len(rows.mapped), len(self.mapped)
-        for offset, line in enumerate(rows.mapped):
-            pixels = np.bincount(line, minlength=NODATA + 1)[:num_classes]
-            self.mapped += pixels * self._areas[rows.row + offset]
+        areas = None
+        if self._size is not None:
+            sums = self._size.areas(rows.row, rows.row + height)
+            areas = np.diff(sums, axis=1).ravel() / SQUARE_METRES_PER_HECTARE
+        self.mapped += np.bincount(rows.mapped.ravel(), areas, NODATA + 1)[:num_classes]
         samples = self._samples
         here = (samples.rows >= rows.row) & (samples.rows < rows.row + height)
         shown = rows.mapped[samples.rows[here] - rows.row, samples.cols[here]].astype(np.int64)
         known = shown != NODATA
         np.add.at(self.counts, (shown[known], samples.classes[here][known]), 1)
         self.unmapped += int((~known).sum())
-
-
-def _pixel_areas_ha(georeference: Georeference) -> NDArray[np.float64]:
-    """Hectares (H,) of the pixel in the middle of each row; NaN where that is not known."""
-    middle = georeference.width // 2
-    pixels = [shapely.box(middle, row, middle + 1, row + 1) for row in range(georeference.height)]
-    return areas_ha(np.array(pixels, object), georeference)
 
 
 def _index_of(

@@ -1,11 +1,10 @@
 """GDAL's block cache: room for what is read again, and no more."""
 
-import os
-
 import rasterio
 
 from sarseg.model.card import ModelCard
 from sarseg.prediction.tiles import TileGrid
+from sarseg.scenes.block_cache import block_cache
 from sarseg.scenes.reader import Scene
 
 _SMALLEST = 64 * 2**20
@@ -14,14 +13,9 @@ _BYTES_PER_VALUE = 4
 
 
 def bounded_cache(scene: Scene, grid: TileGrid, card: ModelCard, width: int) -> rasterio.Env:
-    """GDAL's block cache with room for the blocks under one row of tiles of a strip.
-
-    By default GDAL keeps blocks until a twentieth of the machine's memory is full of them. Who sets
-    GDAL_CACHEMAX for the process is obeyed. ``width`` is that of the strip.
-    """
-    if "GDAL_CACHEMAX" in os.environ:
-        return rasterio.Env()
-    return rasterio.Env(GDAL_CACHEMAX=cache_bytes(scene, grid, card, width))
+    """GDAL's block cache with room for the blocks under one row of tiles of a strip of ``width``
+    columns."""
+    return block_cache(cache_bytes(scene, grid, card, width))
 
 
 def cache_bytes(scene: Scene, grid: TileGrid, card: ModelCard, width: int) -> int:

@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from sarseg.ahead import Ahead
 from sarseg.errors import UsageError
 from sarseg.prediction.blend import StripBlender
 from sarseg.prediction.forward import Forward
 from sarseg.prediction.layers import MapLayers
-from sarseg.prediction.pipeline import Ahead
 from sarseg.prediction.tile_reading import Tile, TileReader
 from sarseg.prediction.tiles import Strip
 from sarseg.wording import counted

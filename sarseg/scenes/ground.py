@@ -58,6 +58,16 @@ def to_pixels(coordinates: NDArray[np.float64], georeference: Georeference) -> N
     return coordinates
 
 
+def gcp_order(georeference: Georeference) -> int | None:
+    """Order of the polynomial that ``to_map`` leads ground control points through: GDAL's choice.
+
+    None where the raster is not placed by control points.
+    """
+    if georeference.transform is not None or not georeference.gcps:
+        return None
+    return 2 if len(georeference.gcps) >= 6 else 1
+
+
 def has_inverse(georeference: Georeference) -> bool:
     """False where the transform, or the control points, put all pixels on one line."""
     if georeference.transform is not None:
@@ -186,7 +196,11 @@ def _applied(
     linear: NDArray[np.float64], offset: NDArray[np.float64], points: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """``points @ linear + offset``, rounded alike however many points there are."""
-    return np.asarray(points[:, :1] * linear[0] + points[:, 1:] * linear[1] + offset)
+    x, y = points.T
+    applied = np.empty_like(points, np.float64)
+    for axis in range(2):
+        applied[:, axis] = x * linear[0, axis] + y * linear[1, axis] + offset[axis]
+    return applied
 
 
 def _affine(georeference: Georeference) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

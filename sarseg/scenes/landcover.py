@@ -21,6 +21,7 @@ from rasterio.windows import Window as RasterioWindow
 
 from sarseg.classes import MAX_CLASS_ID, NODATA, LandCoverClass, unnamed_class
 from sarseg.errors import OutputError
+from sarseg.scenes import osgeo
 from sarseg.scenes.georeference import Georeference, quietly_georeferenced
 from sarseg.scenes.virtual_raster import (
     Piece,
@@ -323,12 +324,19 @@ def _told_as_failure_of(path: Path, work: Path, size: int) -> Iterator[None]:
 
 def read_legend(dataset: DatasetReader) -> tuple[LandCoverClass, ...]:
     """Legend of an open class raster: names from the tags ``CLASS_<id>`` of band 1, colours from
-    its colour table, in ascending order of id. Empty where there are no such tags."""
+    its colour table, in ascending order of id.
+
+    Of rasters without such tags, which others made, the names are those of their attribute table or
+    categories, where GDAL's Python bindings are there to read them. Empty where there are none.
+    """
     names = {
         int(match[1]): name
         for key, name in dataset.tags(1).items()
         if (match := _CLASS_TAG.fullmatch(key)) and int(match[1]) <= MAX_CLASS_ID and name
     }
+    if not names and osgeo.available():
+        found = osgeo.value_names(dataset.name)
+        names = {value: name for value, name in found.items() if 0 <= value <= MAX_CLASS_ID}
     try:
         colours = dataset.colormap(1)
     except ValueError:  # rasterio's word for: there is none

@@ -1,26 +1,16 @@
-"""What is known of a polygon besides its shape: the name of its class and its area."""
+"""What is known of polygons besides their shape: class, size, how sure the map is."""
 
-import math
-from collections.abc import Callable, Iterable, Sequence
-from typing import TypeAlias
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
-import pyproj
 import shapely
 from numpy.typing import NDArray
 
 from sarseg.classes import LandCoverClass
-from sarseg.scenes.georeference import Georeference
-from sarseg.scenes.ground import map_crs, to_map
-from sarseg.vectors.outlines import Outlines, split_edges
-
-SQUARE_METRES_PER_HECTARE = 10_000.0
-
-BATCH_CORNERS = 2_000_000
-"""Pixel corners on the outlines whose areas are computed at once (about 0.3 GB)."""
-
-Coordinates: TypeAlias = NDArray[np.float64]
-"""(n, 2) array of x, y."""
+from sarseg.scenes.pixel_size import SQUARE_METRES_PER_HECTARE, PixelSize
+from sarseg.vectors.formats.features import Features
+from sarseg.vectors.regions import Polygons, Regions
 
 
 def class_names(class_ids: Iterable[int], legend: Sequence[LandCoverClass]) -> dict[int, str]:
@@ -32,55 +22,68 @@ def class_names(class_ids: Iterable[int], legend: Sequence[LandCoverClass]) -> d
     return {class_id: known.get(class_id, f"class {class_id}") for class_id in class_ids}
 
 
-def areas_ha(outlines: Outlines, georeference: Georeference) -> NDArray[np.float64]:
-    """Areas (N,) in hectares on the CRS's own ellipsoid; NaN where the CRS has no ellipsoid.
+def attributes(
+    regions: Regions,
+    polygons: Polygons,
+    legend: Sequence[LandCoverClass],
+    size: PixelSize | None,
+) -> dict[str, NDArray[Any]]:
+    """Fields (N,) by name of ``regions``, whose outlines became ``polygons`` (N) in pixels.
 
-    ``outlines`` are (N,) polygons in pixel coordinates. Each gets a vertex at every pixel corner
-    that it passes, and is measured in an equal-area projection of the ellipsoid. Its area is thus
-    the sum of the areas of its pixels, whose edges bend too little between two corners to matter:
-    1e-9 of the area where pixels are 1 km wide, 7e-7 where they are 25 km.
+    ``area_ha`` on the ellipsoid is that of the region's pixels, ``perimeter_m`` the length of the
+    polygon's outlines, holes too; both NaN without a ``size``. ``pixels`` is their number,
+    ``confidence_mean`` and ``confidence_min`` are in percent, where the map has them.
     """
-    areas = np.full(len(outlines), np.nan)
-    crs = map_crs(georeference)
-    centre = np.array([[georeference.width / 2, georeference.height / 2]])
-    project = None if crs is None else _equal_area(crs, to_map(centre, georeference))
-    if project is None:
-        return areas
-    batch = np.cumsum(shapely.length(outlines)) // BATCH_CORNERS
-    for rows in np.split(np.arange(len(outlines)), np.flatnonzero(np.diff(batch)) + 1):
-        flat = shapely.transform(
-            split_edges(outlines[rows], 1), lambda corners: project(to_map(corners, georeference))
-        )
-        areas[rows] = shapely.area(flat) / SQUARE_METRES_PER_HECTARE
-    areas[~np.isfinite(areas)] = np.nan  # pixels beyond the edge of what the projection can show
-    return areas
+    ids, positions = np.unique(regions.class_ids, return_inverse=True)
+    names = np.array(list(class_names(ids.tolist(), legend).values()), object)
+    fields: dict[str, NDArray[Any]] = {
+        "class_id": regions.class_ids.astype(np.int32),
+        "class_name": names[positions],
+        "area_ha": regions.areas / SQUARE_METRES_PER_HECTARE,
+        "perimeter_m": _perimeters(polygons, size),
+        "pixels": regions.pixels.astype(np.int64),
+    }
+    if regions.confidence is not None:
+        fields["confidence_mean"] = regions.confidence.mean
+        fields["confidence_min"] = regions.confidence.minimum
+    return fields
 
 
-def _equal_area(
-    crs: pyproj.CRS, centre: Coordinates
-) -> Callable[[Coordinates], Coordinates] | None:
-    """Projection of coordinates in ``crs`` to square metres that are true on its ellipsoid.
+def dissolved(features: Features) -> Features:
+    """One feature a class, by ascending id, of all its polygons.
 
-    Geographic coordinates go to the cylindrical equal-area projection, where meridians and
-    parallels are straight, so that pixels of any size are exact; all others to Lambert's azimuthal
-    one round ``centre`` (1, 2), which knows neither poles nor a date line. (Snyder 1987, "Map
-    projections: a working manual", chapters 10 and 24.)
+    Regions of a class touch at corners at most, so that nothing has to be merged. Sizes are sums;
+    the mean confidence is that of the polygons, each counted by its pixels.
     """
-    geodetic, ellipsoid = crs.geodetic_crs, crs.ellipsoid
-    if geodetic is None or ellipsoid is None or crs.is_geocentric:
-        return None
-    to_geodetic = pyproj.Transformer.from_crs(crs, geodetic, always_xy=True)
-    degrees = math.degrees(geodetic.axis_info[0].unit_conversion_factor)
-    axes = {"a": ellipsoid.semi_major_metre, "b": ellipsoid.semi_minor_metre}
+    fields = features.fields
+    ids, first, rows = np.unique(fields["class_id"], return_index=True, return_inverse=True)
+    order = np.argsort(rows, kind="stable")
+    parts = shapely.multipolygons(features.geometries[order], indices=rows[order])
+    sums = {name: np.bincount(rows, fields[name]) for name in ("area_ha", "perimeter_m", "pixels")}
+    together: dict[str, NDArray[Any]] = {
+        "class_id": ids,
+        "class_name": fields["class_name"][first],
+        "area_ha": sums["area_ha"],
+        "perimeter_m": sums["perimeter_m"],
+        "pixels": sums["pixels"].astype(np.int64),
+    }
+    if "confidence_mean" in fields:
+        known = np.isfinite(fields["confidence_mean"])
+        weights = np.where(known, fields["pixels"], 0)
+        percent = np.bincount(rows, np.where(known, fields["confidence_mean"], 0) * weights)
+        total = np.bincount(rows, weights)
+        lowest = np.full(len(ids), np.inf)
+        np.minimum.at(lowest, rows[known], fields["confidence_min"][known])
+        together["confidence_mean"] = np.where(total > 0, percent / np.maximum(total, 1), np.nan)
+        together["confidence_min"] = np.where(np.isfinite(lowest), lowest, np.nan)
+    return Features(np.asarray(parts), together)
 
-    def lonlat(coordinates: Coordinates) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        longitude, latitude = to_geodetic.transform(coordinates[:, 0], coordinates[:, 1])
-        # Global grids often reach half a pixel beyond the poles.
-        return longitude * degrees, np.clip(latitude * degrees, -90, 90)
 
-    if crs.is_geographic and not crs.is_derived:
-        projection = pyproj.Proj({"proj": "cea", "over": True, **axes})  # over: no jump at 180
-    else:
-        (longitude,), (latitude,) = lonlat(centre)
-        projection = pyproj.Proj({"proj": "laea", "lat_0": latitude, "lon_0": longitude, **axes})
-    return lambda coordinates: np.column_stack(projection(*lonlat(coordinates)))
+def _perimeters(polygons: Polygons, size: PixelSize | None) -> NDArray[np.float64]:
+    corners, rings = polygons.corners, polygons.rings
+    if size is None:
+        return np.full(len(polygons.polygons) - 1, np.nan)
+    lengths = size.lengths(corners[:-1], corners[1:])
+    lengths[rings[1:-1] - 1] = 0  # from the end of a ring to the start of the next is no edge
+    sums: NDArray[np.float64] = np.add.reduceat(lengths, rings[polygons.polygons[:-1]])
+    return sums

@@ -1,27 +1,25 @@
-"""Outlines of pixel regions: polygons whose edges run along the rows and columns of a raster."""
-
-from typing import Any, TypeAlias
+"""More vertices on the edges of polygons in pixel coordinates."""
 
 import numpy as np
-import shapely
-from numpy.typing import NDArray
 
-Outlines: TypeAlias = NDArray[Any]
-"""(N,) object array of shapely polygons."""
+from sarseg.vectors.regions import Polygons
 
 
-def split_edges(outlines: Outlines, step: int) -> Outlines:
-    """The same outlines with vertices wherever an edge passes a multiple of ``step`` pixels.
+def split_edges(outlines: Polygons, step: int) -> Polygons:
+    """The same polygons with vertices wherever an edge passes a multiple of ``step`` pixels.
 
-    ``outlines`` are polygons in pixel coordinates with edges along rows or columns. The new
-    vertices lie on a grid that does not depend on the polygon, so neighbours that share an edge
-    get the same ones, and remain neighbours when the vertices are moved along a curved surface.
-    With ``step`` 1 every pixel corner on the outline is a vertex.
+    ``outlines`` are in pixel coordinates. Edges that lead across more than down get
+    their new vertices at columns, others at rows. These do not depend on the polygon and are
+    reckoned from the end with the lower coordinate, so neighbours that share an edge get the same
+    ones bit by bit, whichever way they run, and remain neighbours when the vertices are moved along
+    a curved surface. With ``step`` 1 every pixel corner on an outline along rows and columns is a
+    vertex.
     """
-    kind, corners, (rings, polygons) = shapely.to_ragged_array(outlines)
+    corners, rings = outlines.corners, outlines.rings
     last = len(corners) - 1
-    axis = np.where(corners[:-1, 0] != corners[1:, 0], 0, 1)  # the coordinate that an edge changes
     edges = np.arange(last)
+    run = np.abs(np.diff(corners, axis=0))
+    axis = np.where(run[:, 0] >= run[:, 1], 0, 1)  # the coordinate that an edge changes more
     start, end = corners[edges, axis], corners[edges + 1, axis]
     first_line = np.floor(np.minimum(start, end) / step)
     last_line = np.ceil(np.maximum(start, end) / step)
@@ -34,9 +32,13 @@ def split_edges(outlines: Outlines, step: int) -> Outlines:
     split = corners[origin]
     new = nth > 0
     edge = origin[new]
-    line = np.where(
-        end[edge] > start[edge], first_line[edge] + nth[new], last_line[edge] - nth[new]
-    )
-    split[new, axis[edge]] = line * step
+    rising = end[edge] > start[edge]
+    along = axis[edge]
+    line = step * np.where(rising, first_line[edge] + nth[new], last_line[edge] - nth[new])
+    low, high = corners[edge + ~rising], corners[edge + rising]
+    rows = np.arange(len(edge))
+    reach, drift = (high - low)[rows, along], (high - low)[rows, 1 - along]
+    split[new, along] = line
+    split[new, 1 - along] = low[rows, 1 - along] + (line - low[rows, along]) * (drift / reach)
     offsets = np.append(position, len(split))[rings]
-    return shapely.from_ragged_array(kind, split, (offsets, polygons))
+    return Polygons(split, offsets, outlines.polygons)

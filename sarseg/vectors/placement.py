@@ -1,21 +1,25 @@
-"""Outlines in pixel coordinates to polygons on the map."""
-
-import shapely
+"""Polygons in pixel coordinates to polygons on the map."""
 
 from sarseg.scenes.georeference import Georeference
 from sarseg.scenes.ground import to_map
-from sarseg.vectors.outlines import Outlines, split_edges
+from sarseg.vectors.outlines import split_edges
+from sarseg.vectors.regions import Polygons
 
 GCP_STEP = 16
-"""Pixels between the vertices of a long edge that is placed by ground control points.
+"""Columns, or rows, between the vertices of a long edge that is placed by ground control points.
 
 The polynomial bends straight edges. On a Sentinel-1 IW scene reduced to 1280 columns a chord of
 16 pixels is 0.001 pixel off its curve, and less at full resolution.
 """
 
 
-def place(outlines: Outlines, georeference: Georeference) -> Outlines:
-    """Outlines in pixel coordinates as polygons on the map."""
+def place(outlines: Polygons, georeference: Georeference) -> Polygons:
+    """Polygons in pixel coordinates as polygons on the map; a valid coverage remains one.
+
+    An affine transform moves the vertices alone. Ground control points bend straight lines, by a
+    polynomial of ``ground.gcp_order``, so long edges get more vertices first.
+    """
     if georeference.transform is None and georeference.gcps:
         outlines = split_edges(outlines, GCP_STEP)
-    return shapely.transform(outlines, lambda corners: to_map(corners, georeference))
+    corners = to_map(outlines.corners, georeference)
+    return Polygons(corners, outlines.rings, outlines.polygons)

@@ -1,115 +1,310 @@
 """A class raster to polygons: the steps in order."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from math import isnan
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from math import prod, sqrt
 from pathlib import Path
 
-import geopandas
 import numpy as np
-import pyproj
+import shapely
+from numpy.typing import NDArray
+from rasterio.io import DatasetReader
 
-from sarseg.classes import LandCoverClass
-from sarseg.errors import InputError
+from sarseg.ahead import Ahead
+from sarseg.classes import MAX_CLASS_ID, LandCoverClass, complete_legend
+from sarseg.errors import InputError, UsageError
+from sarseg.scenes.block_cache import ROWS_OF_A_MAP, block_cache
 from sarseg.scenes.georeference import Georeference
-from sarseg.scenes.ground import map_crs, places_map
+from sarseg.scenes.ground import gcp_order, has_inverse, map_crs, places_map
 from sarseg.scenes.landcover import read_legend
 from sarseg.scenes.opening import open_raster
-from sarseg.scenes.output import check_output
-from sarseg.vectors.attributes import areas_ha, class_names
+from sarseg.scenes.pixel_size import PixelSize
+from sarseg.vectors.attributes import attributes, dissolved
+from sarseg.vectors.formats.features import Features
+from sarseg.vectors.majority import majority
+from sarseg.vectors.measures import Measure
 from sarseg.vectors.placement import place
-from sarseg.vectors.polygonise import Engine, Regions, default_engine, polygonise
-from sarseg.vectors.write import check_format, write_polygons
+from sarseg.vectors.polygonise import polygonise
+from sarseg.vectors.regions import Geometries, Polygons, Regions
+from sarseg.vectors.rows import Rows, read_percentages, read_rows
+from sarseg.vectors.sieve import Rule, sieved
+from sarseg.vectors.simplify import simplified
+from sarseg.vectors.smooth import smoothed
+from sarseg.vectors.totals import ClassTotal, Totals
+from sarseg.vectors.write import check_crs, check_target, write_features
 
 LAYER = "landcover"
 
+_CONFIDENCE = "confidence", "uint8"
+"""Description and type of the band of percentages that sarseg's maps have. Numbers of other types
+may have other units."""
+
+_BATCHES_AHEAD = 1
+
+_A_LITTLE_MORE = 1.002
+"""Many corners of outlines are worth one pixel exactly, and 10 m are to reach them where pixels are
+called 10 m wide, but are 10.004 m on the ellipsoid."""
+
 
 @dataclass(frozen=True)
-class ClassTotal:
-    """Polygons of one class; ``area_ha`` is None where the raster has no CRS."""
+class VectorizeSettings:
+    """What is done to a map on its way to polygons.
 
-    class_id: int
-    name: str
-    polygons: int
-    area_ha: float | None
+    First each pixel takes the most frequent class of the ``majority`` x ``majority`` pixels round
+    it, then regions below ``min_area`` are given to a neighbour, by ``rule``. Outlines are smoothed
+    (``smooth``), then simplified by the tolerance ``simplify``. Of the polygons those of the
+    classes ``select``, ids or names, are written, one a class where ``dissolve``.
+    """
+
+    majority: int | None = None
+    min_area: Measure | None = None
+    rule: Rule = "border"
+    smooth: bool = False
+    simplify: Measure | None = None
+    select: tuple[str, ...] | None = None
+    dissolve: bool = False
+
+
+DEFAULTS = VectorizeSettings()
 
 
 @dataclass(frozen=True)
 class VectorizeSummary:
-    """What was written: ``classes`` by ascending id, ``crs`` as a code or a name, None without."""
+    """What was written: ``classes`` by ascending id, ``crs`` as a code or a name, None without.
+
+    ``gcp_order`` is that of the polynomial by which ground control points placed the map, None
+    where a transform did. ``notes`` are sentences on what the file cannot hold.
+    """
 
     output: Path
     polygons: int
     classes: tuple[ClassTotal, ...]
     crs: str | None
-    engine: Engine
+    gcp_order: int | None
+    notes: tuple[str, ...]
 
 
 def vectorize(
     landcover: Path | str,
     output: Path,
+    settings: VectorizeSettings = DEFAULTS,
     *,
     layer: str = LAYER,
     overwrite: bool = False,
-    engine: Engine | None = None,
+    append: bool = False,
+    styled: bool = True,
 ) -> VectorizeSummary:
-    """Write the class raster ``landcover`` as polygons to ``output`` (.gpkg, .geojson, .json).
+    """Write the class raster ``landcover`` as polygons to ``output``, see ``write_features``.
 
-    One polygon for each 4-connected region, with ``class_id``, ``class_name`` and ``area_ha`` (on
-    the ellipsoid; null where there is no CRS), ordered by first pixel. ``layer`` names the layer
-    of a GeoPackage; ``engine`` is whose GDAL polygonises, the best one installed if None.
+    One polygon for each 4-connected region, with the fields of ``attributes``. ``layer`` names the
+    layer of a GeoPackage. With ``styled`` the map's colours go with it.
 
-    Raises InputError where ``landcover`` is no class raster (see ``polygonise``), OutputError where
-    ``output`` exists or cannot be written, UsageError where its extension names no known format.
+    Raises InputError where ``landcover`` is no class raster (see ``read_rows``), has no class, or
+    none that is selected; OutputError where ``output`` exists or cannot be written; UsageError
+    where its extension names no known format, or options do not fit the map.
     """
-    check_format(output)
-    check_output(output, overwrite=overwrite, inputs=[Path(landcover)])
-    engine = engine or default_engine()
-    with open_raster(str(landcover)) as dataset:
-        georeference = Georeference.of(dataset)
-        crs = map_crs(georeference)
-        check_format(output, crs)
-        legend = read_legend(dataset)
-        regions = polygonise(dataset, engine)
-    if georeference.transform is None and georeference.gcps and not places_map(georeference.gcps):
-        raise InputError(
-            f"The {len(georeference.gcps)} ground control points of {landcover} do not tell where "
-            "it lies; give it at least three that are not in line."
-        )
-    frame = _features(regions, georeference, legend)
-    if not frame.is_valid.all():
-        raise InputError(
-            f"The georeferencing of {landcover} folds the raster over itself, so that its polygons "
-            "cross themselves; check its transform or ground control points."
-        )
-    write_polygons(frame, output, layer=layer)
-    return VectorizeSummary(output, len(frame), _totals(frame), _crs_name(crs), engine)
+    check_target(output, layer=layer, overwrite=overwrite, append=append, inputs=[Path(landcover)])
+    with block_cache(ROWS_OF_A_MAP), open_raster(str(landcover)) as dataset:
+        source = _Source(str(landcover), dataset)
+        check_crs(output, source.crs)
+        chosen = _selected(settings.select, source)
+        totals = Totals()
+        # tracing the next polygons takes about as long as writing the last
+        with Ahead(_features(source, settings, chosen), _BATCHES_AHEAD) as features:
+            written = write_features(
+                _counted(features, totals),
+                output,
+                crs=source.crs,
+                layer=layer,
+                multi=settings.dissolve,
+                append=append,
+                overwrite=overwrite,
+                legend=(lambda: _drawn(totals, source.legend)) if styled else None,
+            )
+    return VectorizeSummary(
+        output,
+        written.features,
+        totals.classes(),
+        source.crs_name,
+        gcp_order(source.georeference),
+        written.notes,
+    )
+
+
+def _drawn(totals: Totals, legend: Sequence[LandCoverClass]) -> tuple[LandCoverClass, ...]:
+    """The classes that there are polygons of; ids beyond a legend's are left as they are."""
+    found = (total.class_id for total in totals.classes())
+    return complete_legend([class_id for class_id in found if class_id <= MAX_CLASS_ID], legend)
+
+
+class _Source:
+    """The class raster and what is known of it. Raises InputError where control points do not tell
+    where it lies."""
+
+    def __init__(self, name: str, dataset: DatasetReader) -> None:
+        self.name, self.dataset = name, dataset
+        self.georeference = Georeference.of(dataset)
+        self.crs = map_crs(self.georeference)
+        points = self.georeference.gcps
+        by_points = self.georeference.transform is None and bool(points)
+        if by_points and not places_map(points):
+            raise InputError(
+                f"The {len(points)} ground control points of {name} do not tell where "
+                "it lies; give it at least three that are not in line."
+            )
+        # a transform moves all alike, unless it puts all on one line; polynomials may fold
+        self.may_fold = by_points or not has_inverse(self.georeference)
+        self.size = PixelSize.of(self.georeference)
+        self.legend = read_legend(dataset)
+
+    @property
+    def crs_name(self) -> str | None:
+        crs = self.crs
+        return None if crs is None else ":".join(crs.to_authority() or ()) or crs.name
+
+
+def _selected(select: Sequence[str] | None, source: _Source) -> frozenset[int] | None:
+    """Ids of the classes that are named by id or name; None: all."""
+    if select is None:
+        return None
+    by_name = {entry.name.casefold(): entry.id for entry in source.legend}
+    chosen = set()
+    for text in select:
+        if text.isdecimal():
+            chosen.add(int(text))
+        elif (name := text.casefold()) in by_name:
+            chosen.add(by_name[name])
+        else:
+            known = ", ".join(f"{entry.id} {entry.name}" for entry in source.legend)
+            raise UsageError(
+                f"{source.name} has no class '{text}': "
+                + (f"it has {known}." if known else "it names none, so give numbers.")
+            )
+    return frozenset(chosen)
 
 
 def _features(
-    regions: Regions, georeference: Georeference, legend: Sequence[LandCoverClass]
-) -> geopandas.GeoDataFrame:
-    ids, positions = np.unique(regions.class_ids, return_inverse=True)
-    names = np.array(list(class_names(ids.tolist(), legend).values()), object)
-    return geopandas.GeoDataFrame(
-        {
-            "class_id": regions.class_ids.astype(np.int32),
-            "class_name": names[positions],
-            "area_ha": areas_ha(regions.outlines, georeference),
-        },
-        geometry=place(regions.outlines, georeference),
-        crs=map_crs(georeference),
+    source: _Source, settings: VectorizeSettings, chosen: frozenset[int] | None
+) -> Iterator[Features]:
+    batches = _placed(source, settings, chosen)
+    first = next(batches, None)
+    if first is None:
+        raise InputError(
+            f"{source.name} has no pixel with a class, all are nodata; there is nothing to turn "
+            "into polygons."
+            if chosen is None
+            else f"{source.name} has no pixel of the classes that are selected "
+            f"({', '.join(map(str, sorted(chosen)))}); there is nothing to turn into polygons."
+        )
+    yield first
+    yield from batches
+
+
+def _placed(
+    source: _Source, settings: VectorizeSettings, chosen: frozenset[int] | None
+) -> Iterator[Features]:
+    """Features batch by batch; all at once where they are dissolved."""
+    batches = (
+        Features(
+            _on_the_map(polygons, source),
+            attributes(regions, polygons, source.legend, source.size),
+        )
+        for regions, polygons in _shaped(_regions(source, settings), settings, source)
     )
+    if chosen is not None:
+        batches = (_of_classes(batch, chosen) for batch in batches)
+    batches = (batch for batch in batches if len(batch))
+    if settings.dissolve:
+        together = list(batches)
+        batches = (each for each in ([dissolved(_joined(together))] if together else []))
+    yield from batches
 
 
-def _totals(frame: geopandas.GeoDataFrame) -> tuple[ClassTotal, ...]:
-    by_class = frame.groupby(["class_id", "class_name"])["area_ha"]
-    sums = by_class.agg(polygons="size", area=lambda areas: areas.sum(min_count=1))
-    return tuple(
-        ClassTotal(class_id, name, int(row.polygons), None if isnan(row.area) else row.area)
-        for (class_id, name), row in sums.iterrows()
-    )
+def _regions(source: _Source, settings: VectorizeSettings) -> Iterator[Regions]:
+    dataset = source.dataset
+    rows = read_rows(dataset)
+    if settings.majority is not None:
+        rows = majority(rows, settings.majority)
+    if settings.min_area is not None:
+        rows = _sieved(rows, settings.min_area, settings.rule, source)
+    bands = list(zip(dataset.descriptions, dataset.dtypes, strict=True))
+    percent = None
+    if _CONFIDENCE in bands:
+        percent = read_percentages(dataset, bands.index(_CONFIDENCE) + 1)
+    return polygonise(rows, dataset.width, source.size, percent)
 
 
-def _crs_name(crs: pyproj.CRS | None) -> str | None:
-    return None if crs is None else ":".join(crs.to_authority() or ()) or crs.name
+def _sieved(rows: Rows, minimum: Measure, rule: Rule, source: _Source) -> Rows:
+    width = source.dataset.width
+    if minimum.unit == "metres":
+        return sieved(rows, width, minimum.value, _size(source, "--min-area", "20px").areas, rule)
+
+    def pixels(first: int, end: int) -> NDArray[np.float64]:
+        return np.broadcast_to(np.arange(width + 1, dtype=np.float64), (end - first, width + 1))
+
+    return sieved(rows, width, minimum.value, pixels, rule)
+
+
+def _shaped(
+    batches: Iterator[Regions], settings: VectorizeSettings, source: _Source
+) -> Iterator[tuple[Regions, Polygons]]:
+    """Regions and their polygons in pixel coordinates, smoothed and simplified if wanted."""
+    if settings.smooth:
+        batches = (replace(batch, outlines=smoothed(batch.outlines)) for batch in batches)
+    if settings.simplify is None:
+        for regions in batches:
+            yield regions, regions.outlines
+        return
+    tolerance = settings.simplify.value
+    if settings.simplify.unit == "metres":
+        # areas are what a tolerance is about: so it is in sides of a pixel of that area
+        tolerance *= _A_LITTLE_MORE / sqrt(prod(_size(source, "--simplify", "1px").at_centre()))
+    together = list(batches)  # borders are simplified for both neighbours at once
+    if not together:
+        return
+    outlines = np.concatenate([regions.outlines.geometries() for regions in together])
+    simple = simplified(outlines, tolerance)
+    done = 0
+    for regions in together:
+        number = len(regions.class_ids)
+        yield regions, Polygons.of(simple[done : done + number])
+        done += number
+
+
+def _size(source: _Source, option: str, instead: str) -> PixelSize:
+    if source.size is None:
+        raise UsageError(
+            f"{source.name} has no CRS that says how large its pixels are: give {option} in "
+            f"pixels, as in {option} {instead}."
+        )
+    return source.size
+
+
+def _on_the_map(polygons: Polygons, source: _Source) -> Geometries:
+    placed = place(polygons, source.georeference).geometries()
+    if source.may_fold and not shapely.is_valid(placed).all():
+        raise InputError(
+            f"The georeferencing of {source.name} folds the raster over itself, so that its "
+            "polygons cross themselves; check its transform or ground control points."
+        )
+    return placed
+
+
+def _of_classes(features: Features, chosen: frozenset[int]) -> Features:
+    kept = np.isin(features.fields["class_id"], list(chosen))
+    fields = {name: values[kept] for name, values in features.fields.items()}
+    return Features(features.geometries[kept], fields)
+
+
+def _joined(batches: Sequence[Features]) -> Features:
+    fields = {
+        name: np.concatenate([batch.fields[name] for batch in batches])
+        for name in batches[0].fields
+    }
+    return Features(np.concatenate([batch.geometries for batch in batches]), fields)
+
+
+def _counted(batches: Iterable[Features], totals: Totals) -> Iterator[Features]:
+    for batch in batches:
+        totals.add(batch)
+        yield batch

@@ -1,74 +1,180 @@
-"""Polygons to files that a GIS opens."""
+"""Polygons to files that a GIS opens, whole or not at all."""
 
-import os
-import warnings
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-import geopandas
-import pyogrio
 import pyproj
-from pyogrio.errors import DataLayerError, DataSourceError
 
+from sarseg.classes import LandCoverClass
 from sarseg.errors import OutputError, UsageError
-from sarseg.scenes.output import replacing
+from sarseg.scenes.output import check_output
+from sarseg.vectors.formats import flatgeobuf, geojson, geopackage, geoparquet, shapefile
+from sarseg.vectors.formats.features import Features, FeatureStream
+from sarseg.vectors.layer_styles import write_style
 
-DRIVERS = {".gpkg": "GPKG", ".geojson": "GeoJSON", ".json": "GeoJSON"}
-"""GDAL's name of the format by file name extension."""
+STDOUT = Path("-")
+"""As an output: newline-delimited GeoJSON to stdout."""
 
-_CREATION = {"GPKG": {"VERSION": "1.3"}, "GeoJSON": {}}
-"""GeoPackage 1.4 makes GDAL before 3.7 warn, and nothing here needs it."""
+_WRITERS: dict[str, Callable[..., tuple[str, ...]]] = {
+    ".gpkg": geopackage.write,
+    ".parquet": geoparquet.write,
+    ".geoparquet": geoparquet.write,
+    ".fgb": flatgeobuf.write,
+    ".geojson": geojson.write_collection,
+    ".json": geojson.write_collection,
+    ".geojsonl": geojson.write_lines,
+    ".geojsons": geojson.write_lines,
+    ".ndjson": geojson.write_lines,
+    ".shp": shapefile.write,
+}
+EXTENSIONS = tuple(_WRITERS)
+_ON_WGS84 = (".geojson", ".json", ".geojsonl", ".geojsons", ".ndjson")
 
 
-def check_format(output: Path, crs: pyproj.CRS | None = None) -> None:
-    """Raise UsageError where the extension names no format, or the format cannot hold ``crs``."""
-    driver = DRIVERS.get(output.suffix.lower())
-    if driver is None:
+@dataclass(frozen=True)
+class Written:
+    """How many ``features`` were written, and ``notes``: sentences on what the file is without."""
+
+    features: int
+    notes: tuple[str, ...]
+
+
+def check_target(
+    output: Path,
+    *,
+    layer: str,
+    overwrite: bool = False,
+    append: bool = False,
+    inputs: Iterable[Path] = (),
+) -> None:
+    """Raise where ``output`` could not be written, before any work is done.
+
+    ``append`` adds ``layer`` to the GeoPackage ``output``, which may be there already; a layer of
+    that name is replaced only with ``overwrite``. ``inputs`` are files that the work reads.
+
+    Raises UsageError where the extension names no format, or the format has no such layers;
+    InputError where there is no GeoPackage to append to; OutputError for all else.
+    """
+    if output == STDOUT:
+        if append:
+            raise UsageError("Nothing can be appended to stdout; name a .gpkg, or leave --append.")
+        return
+    suffix = output.suffix.lower()
+    if suffix not in _WRITERS:
         raise UsageError(
             f"The extension of {output} names no vector format; end the name in "
-            f"{', '.join(DRIVERS)}."
+            f"{', '.join(EXTENSIONS)}, or give - for lines of GeoJSON on stdout."
         )
-    if driver == "GeoJSON" and crs is not None and crs.to_epsg() is None:
+    if suffix != ".gpkg" and append:
+        raise UsageError(f"--append adds a layer to a GeoPackage (.gpkg), and {output} is none.")
+    if suffix == ".gpkg" and not geopackage.is_layer_name(layer):
         raise UsageError(
-            f"GeoJSON names a CRS by its EPSG code, and the CRS {crs.name!r} of the raster has "
-            f"none; write {output.with_suffix('.gpkg').name} instead."
+            f"A layer of a GeoPackage cannot have the name {layer!r}, which is empty or kept for "
+            "tables of its own; name another --layer."
         )
+    check_output(output, overwrite=overwrite or append, inputs=inputs)
+    if suffix == ".gpkg":
+        geopackage.check_not_open(output)
+    if append and output.exists() and not overwrite and geopackage.has_table(output, layer):
+        raise OutputError(
+            f"{output} has a layer {layer} already; give --overwrite to replace that layer, or "
+            "name another --layer."
+        )
+    if suffix == ".shp":
+        for part in map(output.with_suffix, shapefile.PARTS):
+            if part.exists() and not overwrite:
+                raise OutputError(
+                    f"{part} exists, which would belong to the output {output}; give --overwrite "
+                    "to replace it, or name another file."
+                )
 
 
-def write_polygons(frame: geopandas.GeoDataFrame, output: Path, *, layer: str) -> None:
-    """Write ``frame`` to ``output``, whole or not at all; an existing file is replaced.
+def check_crs(output: Path, crs: pyproj.CRS | None) -> None:
+    """Raise UsageError where the format of ``output`` cannot hold coordinates in ``crs``."""
+    if output == STDOUT or output.suffix.lower() in _ON_WGS84:
+        geojson.check_crs(output, crs)
 
-    The extension chooses the format (``DRIVERS``). The CRS is kept: GeoJSON gets the ``crs`` member
-    that GDAL writes, none for EPSG:4326. Missing numbers become null. Raises OutputError.
+
+def write_features(
+    batches: Iterable[Features],
+    output: Path,
+    *,
+    crs: pyproj.CRS | None,
+    layer: str,
+    multi: bool = False,
+    append: bool = False,
+    overwrite: bool = False,
+    legend: Callable[[], Sequence[LandCoverClass]] | None = None,
+) -> Written:
+    """Write ``batches`` (one or more) to ``output``, batch by batch, whole or not at all.
+
+    The extension chooses the format: GeoPackage, GeoParquet 1.1, FlatGeobuf, GeoJSON (RFC 7946) or
+    lines of it, Shapefile; ``-`` is lines of GeoJSON on stdout, of which a part may have gone when
+    an error ends it. The CRS is kept; GeoJSON is on WGS 84. Missing numbers become null. The same
+    batches make the same bytes.
+
+    What is there is replaced: ``check_target`` and ``check_crs`` ask beforehand. With ``append``
+    only the ``layer`` of the GeoPackage is replaced or added. With ``multi`` all geometries are
+    multipolygons. ``legend``, which is asked when all batches are written, says what colours the
+    layer is to have (``write_style``, which tells what ``overwrite`` does).
+
+    Raises what ``batches`` raise, OutputError where ``output`` cannot be written, BrokenPipeError
+    where nobody reads stdout any more.
     """
-    with replacing(output) as temporary, warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="'crs' was not provided")
-        driver = DRIVERS[output.suffix.lower()]
+    stream = FeatureStream(batches, multi)
+    if output == STDOUT:
         try:
-            frame.to_file(
-                temporary,
-                driver=driver,
-                dataset_options=_CREATION[driver],
-                layer=layer,
-                engine="pyogrio",
-                index=False,
-            )
-        except (DataSourceError, DataLayerError, RuntimeError) as error:
-            reason = str(error).rstrip(".")
-            raise OutputError(
-                f"The output {output} could not be written ({reason}); is there room on the disk?"
-            ) from error
-        if not _is_whole(temporary, len(frame)):
-            raise OutputError(
-                f"The end of the output {output} could not be written; is there room on the disk?"
-            )
+            geojson.print_lines(stream, crs=crs)
+        except BrokenPipeError:
+            raise
+        except (OSError, RuntimeError) as error:
+            if error is stream.failure:
+                raise
+            raise OutputError(f"stdout could not be written ({_reason(error)}).") from error
+        return Written(stream.written, ())
+    suffix = output.suffix.lower()
+    try:
+        with _replacing_all(output) as temporary:
+            if append and output.exists():
+                geopackage.copy(output, temporary)
+            notes = _WRITERS[suffix](stream, temporary, crs=crs, layer=layer)
+            if legend is not None:
+                styled = temporary if suffix == ".gpkg" else output
+                notes += write_style(styled, layer, legend(), overwrite=overwrite)
+            if suffix == ".gpkg":
+                geopackage.check_not_open(output)
+    except (OSError, RuntimeError, sqlite3.Error) as error:
+        if error is stream.failure:
+            raise
+        raise OutputError(
+            f"The output {output} could not be written ({_reason(error)})."
+        ) from error
+    return Written(stream.written, notes)
 
 
-def _is_whole(path: Path, polygons: int) -> bool:
-    """False where closing the file failed, as on a full disk: GDAL does not report that."""
-    if DRIVERS[path.suffix.lower()] == "GeoJSON":
-        with path.open("rb") as file:
-            file.seek(-16, os.SEEK_END)
-            return b"".join(file.read().split()).endswith(b"}}]}")
-    info = pyogrio.read_info(path, force_feature_count=True)
-    indexed = info["capabilities"]["fast_spatial_filter"]  # the index comes last
-    return bool(info["features"] == polygons and indexed)
+@contextmanager
+def _replacing_all(output: Path) -> Iterator[Path]:
+    """Yield ``output``'s name in a hidden folder beside it; all files there take their places.
+
+    On any exception the folder goes, and ``output`` is as before. Of a format with several files,
+    the one that is named comes last, so that nobody finds it without the others.
+    """
+    prefix = f".{output.stem}.sarseg-partial-"
+    with TemporaryDirectory(prefix=prefix, dir=output.parent) as folder:
+        temporary = Path(folder) / output.name
+        yield temporary
+        if output.suffix.lower() == ".shp":
+            for part in map(output.with_suffix, shapefile.PARTS):
+                part.unlink(missing_ok=True)  # an index of the old shapes, too
+        for path in sorted(Path(folder).iterdir(), key=lambda path: path == temporary):
+            path.replace(output.with_name(path.name))
+
+
+def _reason(error: Exception) -> str:
+    return str(error.strerror if isinstance(error, OSError) and error.strerror else error).rstrip(
+        "."
+    )

@@ -66,8 +66,8 @@ def test_samples_that_agree_give_the_areas_of_the_map(
         return
     polygons = vectorize(landcover, tmp_path / "map.gpkg").classes
     expected = [each.area_ha for each in polygons]
-    assert [each.mapped_ha for each in areas.classes] == pytest.approx(expected, rel=1e-4)
-    assert [each.area_ha.value for each in areas.classes] == pytest.approx(expected, rel=1e-4)
+    assert [each.mapped_ha for each in areas.classes] == pytest.approx(expected, rel=1e-9)
+    assert [each.area_ha.value for each in areas.classes] == pytest.approx(expected, rel=1e-9)
 
 
 def test_what_samples_find_elsewhere_is_moved(tmp_path: Path) -> None:

@@ -98,7 +98,11 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, A
 
 @pytest.mark.parametrize("scene", TOLD)
 def test_a_broken_input_gets_a_sentence(outcome: tuple[Path, dict[str, Any]], scene: str) -> None:
-    said = {",".join(failed["scene"]): failed["error"] for failed in outcome[1]["failed"]}
+    said = {
+        ",".join(each["scene"]): each[key]
+        for state, key in (("failed", "error"), ("empty", "note"))
+        for each in outcome[1][state]
+    }
     assert TOLD[scene] in said[scene]
     assert "secret" not in said[scene]
 
@@ -106,7 +110,8 @@ def test_a_broken_input_gets_a_sentence(outcome: tuple[Path, dict[str, Any]], sc
 def test_only_the_whole_scene_gets_a_map(outcome: tuple[Path, dict[str, Any]]) -> None:
     folder, said = outcome
     assert [made["scene"] for made in said["maps"]] == [[GOOD]]
-    assert len(said["failed"]) == len(TOLD)
+    assert len(said["failed"]) + len(said["empty"]) == len(TOLD)
+    assert [each["scene"] for each in said["empty"]] == [["nodata_vv.tif"], ["zeros_vv.tif"]]
     assert [path.name for path in (folder / "maps").glob("*.tif")] == ["good_vv_landcover.tif"]
 
 

@@ -5,124 +5,166 @@ import pyproj
 import pytest
 import shapely
 from numpy.typing import NDArray
-from rasterio.crs import CRS
-from rasterio.features import rasterize, shapes
-from rasterio.transform import from_origin
+from rasterio.features import rasterize
 
 from sarseg.classes import LandCoverClass
 from sarseg.scenes.georeference import Georeference
-from sarseg.vectors.attributes import areas_ha, class_names
-from sarseg.vectors.placement import place
+from sarseg.scenes.ground import map_crs, to_map
+from sarseg.scenes.pixel_size import PixelSize
+from sarseg.vectors.attributes import attributes, class_names, dissolved
+from sarseg.vectors.formats.features import Features
+from sarseg.vectors.polygonise import polygonise
+from sarseg.vectors.regions import Geometries, Regions
+from sarseg.vectors.smooth import smoothed
 from tests.georeferences import gcp_georeference
-from tests.vectors.maps import DEGREES, POLAR, UTM, blocky
-
-HEIGHT, WIDTH = 60, 90
-
-
-def zone_area(south: Any, north: Any, ellipsoid: Any) -> Any:
-    """Area in square metres of a zone of the ellipsoid for one radian of longitude.
-
-    Snyder 1987, "Map projections: a working manual", equation 3-12.
-    """
-    eccentricity = np.sqrt(1 - (ellipsoid.semi_minor_metre / ellipsoid.semi_major_metre) ** 2)
-
-    def q(latitude: Any) -> Any:
-        sine = np.sin(np.radians(latitude))
-        e_sine = eccentricity * sine
-        return (1 - eccentricity**2) * (
-            sine / (1 - e_sine**2) - np.log((1 - e_sine) / (1 + e_sine)) / (2 * eccentricity)
-        )
-
-    return ellipsoid.semi_major_metre**2 / 2 * (q(north) - q(south))
-
-
-def pixel_areas(georeference: Georeference) -> NDArray[np.float64]:
-    """Ellipsoidal areas (rows, cols) in hectares by formulas that the code does not use."""
-    transform = georeference.transform
-    assert transform is not None
-    assert georeference.crs is not None
-    crs = pyproj.CRS.from_wkt(georeference.crs.to_wkt())
-    if crs.is_geographic:
-        edges = transform.f + transform.e * np.arange(georeference.height + 1)
-        row = zone_area(edges[1:], edges[:-1], crs.ellipsoid) * np.radians(transform.a)
-        return np.repeat(row[:, None], georeference.width, axis=1) / 1e4
-    cols, rows = np.meshgrid(
-        np.arange(georeference.width) + 0.5, np.arange(georeference.height) + 0.5
-    )
-    projection = pyproj.Proj(crs)
-    metre = crs.axis_info[0].unit_conversion_factor
-    x, y = transform @ (cols, rows)
-    scale = projection.get_factors(*projection(x, y, inverse=True)).areal_scale
-    return np.asarray(abs(transform.a * transform.e) * metre**2 / scale / 1e4)
-
-
-@pytest.mark.parametrize(
-    "profile",
-    [
-        UTM,
-        DEGREES,
-        POLAR,
-        {"crs": "EPSG:32633", "transform": from_origin(200_000, 8_900_000, 1000, 500)},
-        {"crs": "EPSG:4326", "transform": from_origin(179.5, 90, 0.5, 1)},
-        {"crs": "EPSG:2229", "transform": from_origin(6.4e6, 1.8e6, 30, 30)},
-        {"crs": "EPSG:32631+5773", "transform": from_origin(6e5, 5e6, 10, 10)},
-    ],
-    ids=["utm", "degrees", "polar", "utm-1km", "pole-and-date-line", "feet", "compound"],
+from tests.scenes.test_pixel_size import (
+    HEIGHT,
+    NORTH_OF_PIXELS,
+    PROFILES,
+    WIDTH,
+    georeference,
+    pixel_areas,
 )
+from tests.vectors.maps import blocky
+
+LEGEND = [
+    LandCoverClass(id=0, name="water", colour=(0, 0, 255)),
+    LandCoverClass(id=2, name="wheat", colour=(255, 255, 0)),
+]
+CLASSES = blocky(HEIGHT, WIDTH).astype(np.int32)
+CLASSES[20:30, 40:60] = -1
+
+
+def regions_of(
+    classes: NDArray[np.int32],
+    size: PixelSize | None = None,
+    percent: NDArray[np.uint8] | None = None,
+) -> Regions:
+    confidence = None if percent is None else lambda first, end: percent[first:end]
+    (regions,) = polygonise(iter([classes]), classes.shape[1], size, confidence)
+    return regions
+
+
+def numbers_of(polygons: Geometries, shape: tuple[int, int]) -> NDArray[np.int32]:
+    """The polygon of each pixel, -1 where there is none."""
+    pairs = zip(polygons, range(len(polygons)), strict=True)
+    return np.asarray(rasterize(pairs, out_shape=shape, fill=-1, dtype=np.int32))
+
+
+def features_of(percent: NDArray[np.uint8] | None = None) -> Features:
+    size = PixelSize.of(georeference(PROFILES["degrees"]))
+    regions = regions_of(CLASSES, size, percent)
+    return Features(
+        regions.outlines.geometries(), attributes(regions, regions.outlines, LEGEND, size)
+    )
+
+
+@pytest.mark.parametrize("profile", PROFILES.values(), ids=PROFILES.keys())
 def test_areas_are_the_sums_of_the_pixels_on_the_ellipsoid(profile: dict[str, Any]) -> None:
-    georeference = Georeference(
-        HEIGHT, WIDTH, CRS.from_user_input(profile["crs"]), profile["transform"]
-    )
-    outlines = np.array([shapely.geometry.shape(s) for s, _ in shapes(blocky(HEIGHT, WIDTH))])
-    numbers = rasterize(
-        zip(outlines, range(len(outlines)), strict=True), out_shape=(HEIGHT, WIDTH), dtype=np.int32
-    )
-    expected = np.bincount(numbers.ravel(), weights=pixel_areas(georeference).ravel())
-    np.testing.assert_allclose(areas_ha(outlines, georeference), expected, rtol=1e-6)
+    place = georeference(profile)
+    size = PixelSize.of(place)
+    regions = regions_of(CLASSES, size)
+    numbers = numbers_of(regions.outlines.geometries(), CLASSES.shape)
+    inside = numbers >= 0
+    expected = np.bincount(numbers[inside], pixel_areas(place)[inside]) / 1e4
+    fields = attributes(regions, regions.outlines, LEGEND, size)
+    np.testing.assert_allclose(fields["area_ha"], expected, rtol=1e-6)
+    np.testing.assert_array_equal(fields["pixels"], np.bincount(numbers[inside]))
 
 
-@pytest.mark.parametrize("profile", [UTM, DEGREES, POLAR], ids=["utm", "degrees", "polar"])
-def test_long_straight_edges_follow_the_grid_and_not_the_geodesic(profile: dict[str, Any]) -> None:
-    size = 1200
-    georeference = Georeference(
-        size, size, CRS.from_user_input(profile["crs"]), profile["transform"]
-    )
-    whole = pixel_areas(georeference)
-    strip = areas_ha(
-        shapely.box([0, 0, 0], [0, 600, 0], [size, size, 1], [1, 601, size]), georeference
-    )
-    expected = [whole[0].sum(), whole[600].sum(), whole[:, 0].sum()]
-    np.testing.assert_allclose(strip, expected, rtol=1e-6)
+def on_earth(polygons: Geometries, place: Georeference) -> tuple[Geometries, pyproj.Geod]:
+    """Polygons in pixels as polygons of longitude and latitude, whose edges follow the grid."""
+    crs = map_crs(place)
+    assert crs is not None
+    assert crs.geodetic_crs is not None
+    lonlat = pyproj.Transformer.from_crs(crs, crs.geodetic_crs, always_xy=True)
+    degrees = np.degrees(crs.geodetic_crs.axis_info[0].unit_conversion_factor)
+
+    def placed(corners: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.column_stack(lonlat.transform(*to_map(corners, place).T)) * degrees
+
+    geod = crs.get_geod()
+    assert geod is not None
+    return shapely.transform(shapely.segmentize(polygons, 1), placed), geod
 
 
-def test_areas_in_grads() -> None:
-    crs = CRS.from_epsg(4807)
-    georeference = Georeference(50, 50, crs, from_origin(0.5, 54, 0.01, 0.01))
-    (area,) = areas_ha(shapely.box([10], [10], [30], [40]), georeference)
-    ellipsoid = pyproj.CRS.from_epsg(4807).ellipsoid
-    expected = zone_area(0.9 * 53.6, 0.9 * 53.9, ellipsoid) * np.radians(0.9 * 0.2) / 1e4
-    assert area == pytest.approx(expected, rel=1e-6)
+@pytest.mark.parametrize("name", ["gcps", *sorted(PROFILES.keys() - NORTH_OF_PIXELS)])
+@pytest.mark.parametrize("smooth", [False, True])
+def test_perimeters_are_those_of_geodesics(name: str, smooth: bool) -> None:
+    place = gcp_georeference() if name == "gcps" else georeference(PROFILES[name])
+    size = PixelSize.of(place)
+    classes = blocky(place.height, place.width).astype(np.int32)
+    regions = regions_of(classes, size)
+    outlines = smoothed(regions.outlines) if smooth else regions.outlines
+    found = attributes(regions, outlines, LEGEND, size)["perimeter_m"]
+    polygons, geod = on_earth(outlines.geometries(), place)
+    expected = [geod.geometry_length(shapely.boundary(polygon)) for polygon in polygons]
+    assert any(len(polygon.interiors) for polygon in polygons)
+    np.testing.assert_allclose(found, expected, rtol=1e-3)
 
 
-def test_areas_by_ground_control_points_are_those_of_the_placed_polygons() -> None:
-    georeference = gcp_georeference()
-    outlines = shapely.box([0, 100], [0, 50], [300, 130], [200, 90])
-    geod = pyproj.Geod(ellps="WGS84")
-    expected = [
-        abs(geod.geometry_area_perimeter(shapely.segmentize(shape, 1e-4))[0]) / 1e4
-        for shape in place(outlines, georeference)
-    ]
-    np.testing.assert_allclose(areas_ha(outlines, georeference), expected, rtol=1e-6)
+def test_without_the_size_of_pixels_areas_and_perimeters_are_unknown() -> None:
+    regions = regions_of(CLASSES)
+    fields = attributes(regions, regions.outlines, LEGEND, None)
+    assert np.isnan(fields["area_ha"]).all()
+    assert np.isnan(fields["perimeter_m"]).all()
+    assert fields["pixels"].sum() == (CLASSES >= 0).sum()
 
 
-def test_without_ellipsoid_areas_are_unknown() -> None:
-    outlines = shapely.box([0], [0], [5], [5])
-    transform = from_origin(0, 0, 1, 1)
-    local = CRS.from_wkt('LOCAL_CS["site grid",UNIT["metre",1]]')
-    for crs in (None, local):
-        assert np.isnan(areas_ha(outlines, Georeference(5, 5, crs, transform))).all()
+def test_fields_and_their_types() -> None:
+    kinds = {name: values.dtype.kind for name, values in features_of().fields.items()}
+    without = {"class_id": "i", "class_name": "O", "area_ha": "f", "perimeter_m": "f"}
+    without |= {"pixels": "i"}
+    assert kinds == without
+    percent = np.zeros(CLASSES.shape, np.uint8)
+    kinds = {name: values.dtype.kind for name, values in features_of(percent).fields.items()}
+    assert kinds == without | {"confidence_mean": "f", "confidence_min": "f"}
 
 
 def test_names_come_from_the_legend_or_from_the_number() -> None:
-    legend = [LandCoverClass(id=2, name="water", colour=(0, 0, 255))]
-    assert class_names([2, 10, 4000], legend) == {2: "water", 10: "class 10", 4000: "class 4000"}
+    assert class_names([2, 10, 4000], LEGEND) == {2: "wheat", 10: "class 10", 4000: "class 4000"}
+    regions = regions_of(np.array([[2, 10, 4000, 2]], np.int32))
+    fields = attributes(regions, regions.outlines, LEGEND, None)
+    assert fields["class_id"].tolist() == [2, 10, 4000, 2]
+    assert fields["class_name"].tolist() == ["wheat", "class 10", "class 4000", "wheat"]
+
+
+def test_dissolved_are_one_a_class() -> None:
+    features = features_of()
+    together = dissolved(features)
+    ids = features.fields["class_id"]
+    assert together.fields["class_id"].tolist() == [0, 1, 2, 3]
+    assert together.fields["class_name"].tolist() == ["water", "class 1", "wheat", "class 3"]
+    assert (shapely.get_type_id(together.geometries) == shapely.GeometryType.MULTIPOLYGON).all()
+    assert shapely.is_valid(together.geometries).all()
+    assert shapely.get_num_geometries(together.geometries).tolist() == np.bincount(ids).tolist()
+    for class_id, geometry in enumerate(together.geometries):
+        own = ids == class_id
+        assert shapely.area(geometry) == (class_id == CLASSES).sum()
+        assert geometry.equals(shapely.union_all(features.geometries[own]))
+        assert together.fields["pixels"][class_id] == (class_id == CLASSES).sum()
+        for name in ("area_ha", "perimeter_m"):
+            expected = features.fields[name][own].sum()
+            assert together.fields[name][class_id] == pytest.approx(expected, rel=1e-12)
+
+
+def test_the_confidence_of_dissolved_is_that_of_their_pixels() -> None:
+    percent = np.random.default_rng(0).integers(30, 101, CLASSES.shape, np.uint8)
+    fields = dissolved(features_of(percent)).fields
+    for class_id in range(4):
+        own = percent[class_id == CLASSES]
+        assert fields["confidence_mean"][class_id] == pytest.approx(own.mean(), rel=1e-12)
+        assert fields["confidence_min"][class_id] == own.min()
+
+
+def test_the_confidence_of_dissolved_leaves_polygons_out_of_which_none_is_known() -> None:
+    classes = np.array([[0, 1, 0, 0, 0, 1, 0, 2]], np.int32)
+    percent = np.array([[10, 255, 40, 40, 70, 80, 255, 255]], np.uint8)
+    regions = regions_of(classes, None, percent)
+    fields = attributes(regions, regions.outlines, LEGEND, None)
+    means = [10, np.nan, 50, 80, np.nan, np.nan]
+    np.testing.assert_array_equal(fields["confidence_mean"], means)
+    np.testing.assert_array_equal(fields["confidence_min"], [10, np.nan, 40, 80, np.nan, np.nan])
+    fields = dissolved(Features(regions.outlines.geometries(), fields)).fields
+    np.testing.assert_array_equal(fields["confidence_mean"], [40, 80, np.nan])
+    np.testing.assert_array_equal(fields["confidence_min"], [10, 80, np.nan])

@@ -1,27 +1,25 @@
 """Pictures of rasters for the page, made while rows go by."""
 
-from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rasterio.io import MemoryFile
+from PIL import Image
 
 from sarseg.classes import NODATA, LandCoverClass
 from sarseg.evaluation.tally import JudgedRows
-from sarseg.scenes.auxiliary import is_auxiliary
-from sarseg.scenes.georeference import quietly_georeferenced
-from sarseg.scenes.radiometry import to_db, to_intensity
+from sarseg.pages.backscatter import grey, mean_intensity, shown_band
+from sarseg.pages.images import png_address
 from sarseg.scenes.reader import Scene
+from sarseg.scenes.window import Window
 
 LONGEST = 1000
 """Pixels of a picture's longer side at most."""
 
 _NOTHING = (238, 238, 238)
 _RIGHT, _WRONG = (198, 219, 195), (200, 35, 45)
-_STRETCH = (2.0, 98.0)  # percentiles that become black and white
 
 
 @dataclass(frozen=True)
@@ -83,19 +81,10 @@ class ReducedMaps:
 
 def scene_picture(scene: Scene) -> Picture:
     """The first band of backscatter in decibels, from black to white; reads the scene once."""
-    band = next(i for i, name in enumerate(scene.bands) if not is_auxiliary(name))
-    reduced = Reduced(scene.height, scene.width)
-    for window in scene.strips():
-        values, valid = scene.read(window, [band])
-        intensity = to_intensity(values[0], scene.unit)
-        reduced.add_rows(window.row, np.where(valid & (intensity > 0), intensity, 0))
-    kept = reduced.values()
-    known = kept > 0
-    decibels = to_db(kept)
-    low, high = np.percentile(decibels[known], _STRETCH) if known.any() else (0.0, 1.0)
-    grey = 255 * np.clip((decibels - low) / max(high - low, 1e-6), 0, 1)
-    shades = np.where(known, grey, _NOTHING[0]).astype(np.uint8)
-    return _picture(f"Scene, {scene.bands[band]}", np.repeat(shades[..., None], 3, axis=-1))
+    step = -(-max(scene.height, scene.width) // LONGEST)
+    shades, known = grey(mean_intensity(scene, Window(0, 0, scene.height, scene.width), step))
+    picture = np.where(known[..., None], shades[..., None], np.array(_NOTHING, np.uint8))
+    return _picture(f"Scene, {scene.bands[shown_band(scene)]}", picture)
 
 
 def _centres(length: int, step: int) -> NDArray[np.int64]:
@@ -103,14 +92,4 @@ def _centres(length: int, step: int) -> NDArray[np.int64]:
 
 
 def _picture(title: str, rgb: NDArray[np.uint8]) -> Picture:
-    height, width, bands = rgb.shape
-    with MemoryFile() as memory:
-        with (
-            quietly_georeferenced(),
-            memory.open(
-                driver="PNG", height=height, width=width, count=bands, dtype="uint8"
-            ) as dataset,
-        ):
-            dataset.write(np.moveaxis(rgb, -1, 0))
-        encoded = b64encode(memory.read()).decode("ascii")
-    return Picture(title, f"data:image/png;base64,{encoded}", height, width)
+    return Picture(title, png_address(Image.fromarray(rgb)), *rgb.shape[:2])

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sarseg.prediction.pipeline import Ahead
+from sarseg.ahead import Ahead
 
 
 def test_items_come_in_order_from_another_thread() -> None:
