@@ -47,11 +47,16 @@ class LandCoverClass(BaseModel):
 
 def unnamed_class(class_id: int) -> LandCoverClass:
     """The class for a pixel value of which only the number is known: ``class 7``."""
+    colour = fallback_colour(class_id)
+    return LandCoverClass(id=class_id, name=f"class {class_id}", colour=colour)
+
+
+def fallback_colour(class_id: int) -> tuple[int, int, int]:
+    """RGB, 0..255 each, for a class that comes without a colour; any whole number is an id."""
     cycle, index = divmod(class_id, len(_FALLBACK_COLOURS))
     red, green, blue = _FALLBACK_COLOURS[index]
     shade = 0.75 ** (cycle % 4)
-    colour = (round(red * shade), round(green * shade), round(blue * shade))
-    return LandCoverClass(id=class_id, name=f"class {class_id}", colour=colour)
+    return round(red * shade), round(green * shade), round(blue * shade)
 
 
 def class_ids(classes: Sequence[LandCoverClass]) -> NDArray[np.uint8]:

@@ -289,6 +289,8 @@ def predict(
             item = job.output.with_suffix(".json")
             if stac and not item.exists():
                 _write_item(item, job.output, _acquisition(job, scene, acquired), overwrite=False)
+            if qml and not job.output.with_suffix(".qml").exists():
+                _write_qml(job.output, overwrite=False)
             return Done("was there already", incomplete=there.missing > 0)
 
     def make_map(job: Job) -> Done:
@@ -313,6 +315,8 @@ def predict(
             item = job.output.with_suffix(".json")
             if acquisition is not None:
                 _check_item(item, scene, overwrite=overwrite)
+            if qml:
+                _check_qml(job.output)
             warnings = [*scene.doubts, *doubts(scene, segmenter.card, scaling)]
             for warning in warnings:
                 console.warn(warning)
@@ -407,13 +411,18 @@ def _acquisition(job: Job, scene: "Scene", given: str | None) -> "Acquisition":
     return found
 
 
-def _write_qml(landcover: Path, *, overwrite: bool) -> str | None:
-    import rasterio
+def _check_qml(landcover: Path) -> None:
+    from sarseg.vectors.layer_styles import check_raster_style
 
+    check_raster_style(landcover)
+
+
+def _write_qml(landcover: Path, *, overwrite: bool) -> str | None:
     from sarseg.scenes.landcover import read_legend
+    from sarseg.scenes.opening import open_raster
     from sarseg.vectors.layer_styles import write_raster_style
 
-    with rasterio.open(landcover) as dataset:
+    with open_raster(str(landcover)) as dataset:
         legend = read_legend(dataset)
     return write_raster_style(landcover, legend, overwrite=overwrite)
 

@@ -83,8 +83,8 @@ def report(
     if png is not None:
         write_quicklook(png, survey, below, heading)
         console.say(f"Wrote {png}.")
-    if survey.size is None:
-        console.warn("the map has no CRS, so classes are told in pixels.")
+    if survey.unmeasured is not None:
+        console.warn(f"the map gives no areas, so classes are told in pixels: {survey.unmeasured}.")
     if as_json:
         console.emit({"page": output, "png": png, **_found(survey)})
 

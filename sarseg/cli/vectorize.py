@@ -13,6 +13,9 @@ from sarseg.errors import UsageError
 if TYPE_CHECKING:
     from sarseg.vectors.vectorize import VectorizeSummary
 
+_SIGPIPE = 141
+"""What shells say of a program that wrote to a pipe that nobody reads."""
+
 _MAP = "The map, before"
 _POLYGONS = "The polygons"
 _FILES = "The files"
@@ -165,9 +168,18 @@ def vectorize(
             raise UsageError(f"-o and --summary both name {output}: give each a file of its own.")
         check_summary(summary_file)
         check_output(summary_file, overwrite=overwrite, inputs=[Path(landcover)])
-    summary = write_vectors(
-        landcover, output, settings, layer=layer, overwrite=overwrite, append=append, styled=style
-    )
+    try:
+        summary = write_vectors(
+            landcover,
+            output,
+            settings,
+            layer=layer,
+            overwrite=overwrite,
+            append=append,
+            styled=style,
+        )
+    except BrokenPipeError as error:  # as in `| head`: nobody wants more
+        raise typer.Exit(_SIGPIPE) from error
     if summary_file is not None:
         write_summary(summary_file, summary.classes)
     _say(summary)
@@ -200,7 +212,8 @@ def _say(summary: "VectorizeSummary") -> None:
     if summary.gcp_order is not None:
         placed += f", by ground control points and a polynomial of order {summary.gcp_order}"
     target = "stdout" if summary.output == Path("-") else summary.output
-    console.say(f"{summary.polygons:,} polygons written to {target} ({placed}).")
+    noun = "polygon" if summary.polygons == 1 else "polygons"
+    console.say(f"{summary.polygons:,} {noun} written to {target} ({placed}).")
     for note in summary.notes:
         console.warn(note)
     if any(total.area_ha is None for total in summary.classes):

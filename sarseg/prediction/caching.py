@@ -1,6 +1,6 @@
 """GDAL's block cache: room for what is read again, and no more."""
 
-import rasterio
+from contextlib import AbstractContextManager
 
 from sarseg.model.card import ModelCard
 from sarseg.prediction.tiles import TileGrid
@@ -12,7 +12,9 @@ _LARGEST_BLOCK = 512  # rows and columns of a tiled GeoTIFF's block, as usual
 _BYTES_PER_VALUE = 4
 
 
-def bounded_cache(scene: Scene, grid: TileGrid, card: ModelCard, width: int) -> rasterio.Env:
+def bounded_cache(
+    scene: Scene, grid: TileGrid, card: ModelCard, width: int
+) -> AbstractContextManager[None]:
     """GDAL's block cache with room for the blocks under one row of tiles of a strip of ``width``
     columns."""
     return block_cache(cache_bytes(scene, grid, card, width))

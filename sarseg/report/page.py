@@ -56,6 +56,7 @@ def page(survey: MapSurvey, scene: Backdrop | None, title: str) -> str:
             warnings=_warnings(survey),
             pixels=survey.pixels,
             area_ha=survey.area_ha,
+            unmeasured=survey.unmeasured,
             confidence=survey.mean_confidence,
             totals=sorted(survey.totals, key=lambda total: -total.share),
             largest=max(total.share for total in survey.totals),

@@ -8,7 +8,7 @@ import pyproj
 from numpy.typing import NDArray
 
 from sarseg.scenes.georeference import Georeference
-from sarseg.scenes.ground import map_crs, to_map
+from sarseg.scenes.ground import map_crs, misplacement, to_map
 
 _BENT = 33
 """Rows, and columns, of points between which straight lines are drawn where lines may bend."""
@@ -32,9 +32,10 @@ class Coordinates:
 
 def coordinates(georeference: Georeference) -> tuple[Coordinates, ...]:
     """Those of the map, and longitude and latitude where these are others; columns and rows,
-    counted from 0, where the raster has no place."""
+    counted from 0, where the raster has no place, or none that can be found (``misplacement``)."""
     height, width = georeference.height, georeference.width
     placed = georeference.transform is not None or bool(georeference.gcps)
+    placed = placed and misplacement(georeference) is None
     points = 2 if georeference.transform is not None or not placed else _BENT
     corners = _points(georeference, points)
     if not placed:
@@ -43,12 +44,14 @@ def coordinates(georeference: Georeference) -> tuple[Coordinates, ...]:
     crs = map_crs(georeference)
     own = to_map(corners, georeference)
     pixel = _pixel(own, points, height, width)
-    if crs is not None and crs.is_geographic:
+    if crs is not None and crs.is_geographic and not crs.is_derived:
         return (_rounded(("longitude", "latitude"), "°", own, pixel),)
-    found = _rounded(("x", "y"), "", own, pixel)
+    found = _rounded(("x", "y"), "°" if crs is not None and crs.is_geographic else "", own, pixel)
     if crs is None or crs.geodetic_crs is None or crs.is_geocentric:
         return (found,)
-    transformer = pyproj.Transformer.from_crs(crs, crs.geodetic_crs, always_xy=True)
+    # degrees about another pole are derived from longitude and latitude, and geodetic themselves
+    geodetic = crs.geodetic_crs.source_crs or crs.geodetic_crs
+    transformer = pyproj.Transformer.from_crs(crs, geodetic, always_xy=True)
     lonlat = np.column_stack(
         transformer.transform(*to_map(_points(georeference, _BENT), georeference).T)
     )

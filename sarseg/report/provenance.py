@@ -7,7 +7,7 @@ import pyproj
 from sarseg.pages.templates import number
 from sarseg.report.survey import MapSurvey
 from sarseg.scenes.acquisition import Acquisition, acquisition_of
-from sarseg.scenes.ground import map_bounds, map_crs
+from sarseg.scenes.ground import map_bounds, map_crs, misplacement
 from sarseg.wording import counted
 
 _PREFIX = "SARSEG_"
@@ -87,6 +87,8 @@ def _place(survey: MapSurvey) -> dict[str, str]:
         f"{100 * survey.pixels / (height * width):.1f} %",
         "Coordinate reference system": _crs(map_crs(georeference)),
     }
+    if reason := misplacement(georeference):
+        return {**told, "Place": f"not known: {reason}"}
     if georeference.transform is None and georeference.gcps:
         told["Placed by"] = counted(len(georeference.gcps), "ground control point")
     if survey.size is not None and survey.pixel_width is not None:

@@ -10,8 +10,9 @@ from sarseg.pages.templates import hectares, number, percent
 from sarseg.report.backdrop import Backdrop
 from sarseg.report.colours import class_image, grey_image
 from sarseg.report.scale_bar import scale_bar
-from sarseg.report.survey import ClassTotal, MapSurvey
+from sarseg.report.survey import ClassShare, MapSurvey
 from sarseg.scenes.output import replacing
+from sarseg.wording import counted
 
 _LONGEST, _SHORTEST = 1600, 800
 """Pixels of the longer side of the map on the picture."""
@@ -21,8 +22,16 @@ _OVER_SCENE = 0.65
 
 _MARGIN, _LINE, _SWATCH = 28, 46, 26
 _LEGEND_WIDTH = 380
+_BAR_ROOM = 240
+"""Pixels across that bar and label have at least; maps may be narrower."""
 _PAPER, _INK, _SOFT, _EMPTY = (255, 255, 255), (29, 39, 51), (93, 107, 122), (238, 238, 238)
 _TITLE_SIZE, _TEXT_SIZE, _SMALL_SIZE = 34, 20, 16
+
+_FONTS = ("DejaVuSans.ttf", "NotoSans-Regular.ttf", "LiberationSans-Regular.ttf", "Arial.ttf")
+"""What Linux, macOS and Windows have, and more letters than Pillow's own."""
+
+_MOST_CLASSES = 24
+"""In the legend; of more the smallest are counted."""
 
 _Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
@@ -37,23 +46,25 @@ def quicklook(survey: MapSurvey, scene: Backdrop | None, title: str) -> Image.Im
     """The map, over the scene where there is one, its longer side 800 to 1600 pixels; a legend with
     areas, shares and mean confidence; a scale bar that is true at the map's centre."""
     shown = _map(survey, scene)
-    scale = shown.width / survey.ids.shape[1]
-    text, small = ImageFont.load_default(_TEXT_SIZE), ImageFont.load_default(_SMALL_SIZE)
+    # of the longer side, since one pixel is the least of the other
+    scale = max(shown.size) / max(survey.ids.shape)
+    column = max(shown.width, _BAR_ROOM)
+    text, small = _font(_TEXT_SIZE), _font(_SMALL_SIZE)
     legend = _legend(survey, text, small)
     top = _MARGIN + _TITLE_SIZE + _MARGIN
     height = top + max(shown.height + _MARGIN + 2 * _SMALL_SIZE, legend.height) + _MARGIN
-    sheet = Image.new("RGB", (3 * _MARGIN + shown.width + legend.width, height), _PAPER)
+    sheet = Image.new("RGB", (3 * _MARGIN + column + legend.width, height), _PAPER)
     draw = ImageDraw.Draw(sheet)
-    heading = ImageFont.load_default(_TITLE_SIZE)
+    heading = _font(_TITLE_SIZE)
     wide = sheet.width - 2 * _MARGIN
     draw.text((_MARGIN, _MARGIN), _fitting(title, heading, wide), _INK, heading)
     sheet.paste(shown, (_MARGIN, top))
     draw.rectangle(
         (_MARGIN - 1, top - 1, _MARGIN + shown.width, top + shown.height), outline=(200, 206, 212)
     )
-    sheet.paste(legend, (2 * _MARGIN + shown.width, top))
+    sheet.paste(legend, (2 * _MARGIN + column, top))
     pixel = survey.step / scale * (survey.pixel_width or 1.0)
-    bar = scale_bar(shown.width / 3, pixel, in_metres=survey.pixel_width is not None)
+    bar = scale_bar(column / 3, pixel, in_metres=survey.pixel_width is not None)
     _draw_bar(draw, (_MARGIN, top + shown.height + 14), bar.pixels, bar.label, small)
     return sheet
 
@@ -81,6 +92,10 @@ def _legend(survey: MapSurvey, text: _Font, small: _Font) -> Image.Image:
     """Classes from the largest on, and how sure the model is of all."""
     totals = sorted(survey.totals, key=lambda total: -total.share)
     notes = _notes(survey)
+    if more := totals[_MOST_CLASSES:]:
+        share = percent(sum(total.share for total in more))
+        notes = [f"and {counted(len(more), 'smaller class', 'smaller classes')}: {share}", *notes]
+    totals = totals[:_MOST_CLASSES]
     height = len(totals) * (_LINE + 8) + len(notes) * (_SMALL_SIZE + 8) + _MARGIN
     sheet = Image.new("RGB", (_LEGEND_WIDTH, height), _PAPER)
     draw = ImageDraw.Draw(sheet)
@@ -99,7 +114,7 @@ def _legend(survey: MapSurvey, text: _Font, small: _Font) -> Image.Image:
     return sheet
 
 
-def _figures(total: ClassTotal) -> str:
+def _figures(total: ClassShare) -> str:
     """What is told of a class."""
     size = (
         f"{number(total.pixels)} px" if total.area_ha is None else f"{hectares(total.area_ha)} ha"
@@ -107,7 +122,7 @@ def _figures(total: ClassTotal) -> str:
     told = [size, percent(total.share)]
     if total.confidence is not None:
         told.append(f"confidence {100 * total.confidence:.0f} %")
-    # the font that Pillow brings has no narrow space
+    # not all fonts have a narrow space
     return " · ".join(told).replace("\N{NARROW NO-BREAK SPACE}", " ")
 
 
@@ -120,6 +135,15 @@ def _notes(survey: MapSurvey) -> Sequence[str]:
     if model := survey.tags.get("SARSEG_MODEL_SHA256"):
         notes.append(f"Model {model[:12]}…")
     return notes
+
+
+def _font(size: int) -> _Font:
+    for name in _FONTS:
+        try:
+            return ImageFont.truetype(name, size)
+        except OSError:
+            continue
+    return ImageFont.load_default(size)
 
 
 def _fitting(text: str, font: _Font, width: float) -> str:

@@ -8,17 +8,17 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from rasterio.io import DatasetReader
 
 from sarseg.classes import MAX_CLASS_ID, NODATA, LandCoverClass, complete_legend
 from sarseg.errors import InputError
 from sarseg.kernels import compiled
 from sarseg.scenes.block_cache import ROWS_OF_A_MAP, block_cache
 from sarseg.scenes.georeference import Georeference
+from sarseg.scenes.ground import map_crs, misplacement
 from sarseg.scenes.landcover import read_legend
 from sarseg.scenes.opening import open_raster
 from sarseg.scenes.pixel_size import SQUARE_METRES_PER_HECTARE, PixelSize
-from sarseg.vectors.rows import Percentages, Rows, read_percentages, read_rows
+from sarseg.vectors.rows import Rows, confidence_band, read_percentages, read_rows
 
 LONGEST = 2048
 """Pixels of the reduced map's longer side at most."""
@@ -27,10 +27,10 @@ _PIXELS_AT_ONCE = 2**22
 
 
 @dataclass(frozen=True)
-class ClassTotal:
+class ClassShare:
     """What a map has of one class.
 
-    ``area_ha`` is on the ellipsoid, None where the map has no CRS; ``share`` of all that has a
+    ``area_ha`` is on the ellipsoid, None where areas are not known; ``share`` of all that has a
     class, 0..1, is of the area where that is known, else of the pixels. ``confidence`` is the mean
     in 0..1, None where the map has none.
     """
@@ -50,14 +50,16 @@ class MapSurvey:
     right and lower edge; the lowest of equally frequent ones, 255 where no pixel has a class.
     ``confidence`` (h, w) is the mean of those pixels' percentages, 255 where there is none;
     ``histogram`` (101,) counts all pixels by percentage. Both are None for a map without
-    confidence. ``totals`` are by ascending id.
+    confidence. ``totals`` are by ascending id. ``unmeasured`` is why areas are not known, as a
+    clause about the map; None where they are.
     """
 
     path: Path
     georeference: Georeference
     size: PixelSize | None
+    unmeasured: str | None
     tags: dict[str, str]
-    totals: tuple[ClassTotal, ...]
+    totals: tuple[ClassShare, ...]
     step: int
     ids: NDArray[np.uint8]
     confidence: NDArray[np.uint8] | None
@@ -100,7 +102,10 @@ def survey_map(path: Path, progress: Callable[[int, int], None] | None = None) -
     with block_cache(ROWS_OF_A_MAP), closing(open_raster(str(path))) as dataset:
         georeference = Georeference.of(dataset)
         size = PixelSize.of(georeference)
-        confidence_of = _confidence(dataset)
+        unmeasured = _unmeasured(georeference, size)
+        measured = size if unmeasured is None else None
+        band = confidence_band(dataset)
+        confidence_of = None if band is None else read_percentages(dataset, band)
         step = -(-max(dataset.shape) // LONGEST)
         counts = _Counts.of(dataset.height, dataset.width, step)
         at_once = max(_PIXELS_AT_ONCE // dataset.width // step, 1) * step
@@ -110,14 +115,14 @@ def survey_map(path: Path, progress: Callable[[int, int], None] | None = None) -
             end = first + len(classes)
             _check_ids(classes, path, first)
             percent = confidence_of(first, end) if confidence_of else unknown[: len(classes)]
-            areas = size.areas(first, end) if size else np.empty((0, 0))
+            areas = measured.areas(first, end) if measured else np.empty((0, 0))
             _count(classes, percent, areas, counts.pixels, counts.areas, counts.percentages)
             rows = slice(first // step, -(-end // step))
             _reduce(classes, percent, step, counts.ids[rows], counts.confidence[rows])
             first = end
             if progress is not None:
                 progress(first, dataset.height)
-        totals = counts.totals(read_legend(dataset), in_hectares=size is not None)
+        totals = counts.totals(read_legend(dataset), in_hectares=measured is not None)
         tags = dataset.tags()
     if not totals:
         raise InputError(
@@ -128,6 +133,7 @@ def survey_map(path: Path, progress: Callable[[int, int], None] | None = None) -
         path=path,
         georeference=georeference,
         size=size,
+        unmeasured=unmeasured,
         tags=tags,
         totals=totals,
         step=step,
@@ -137,18 +143,22 @@ def survey_map(path: Path, progress: Callable[[int, int], None] | None = None) -
     )
 
 
-def _confidence(dataset: DatasetReader) -> Percentages | None:
-    """The band of that name, as sarseg's maps have it."""
-    for number, name in zip(dataset.indexes, dataset.descriptions, strict=True):
-        if name == "confidence" and dataset.dtypes[number - 1] == "uint8":
-            return read_percentages(dataset, number)
-    return None
+def _unmeasured(georeference: Georeference, size: PixelSize | None) -> str | None:
+    """Why the areas of pixels are not known, as a clause; None where they are."""
+    if size is not None:
+        return None if size.everywhere else "parts of it lie beyond what its CRS can show"
+    if reason := misplacement(georeference):
+        return reason
+    crs = map_crs(georeference)
+    if crs is None:
+        return "it has no CRS"
+    return f"its CRS, {crs.name}, has no longitudes and latitudes"
 
 
 @dataclass(frozen=True)
 class _Counts:
-    """What is filled while rows go by; see ``MapSurvey``. By class: ``pixels`` (256,), ``areas``
-    (256,) in square metres and pixels by their ``percentages`` (256, 101)."""
+    """What is filled while rows go by; see ``MapSurvey``. By class: ``pixels`` (255,), ``areas``
+    (255,) in square metres and pixels by their ``percentages`` (255, 101)."""
 
     pixels: NDArray[np.int64]
     areas: NDArray[np.float64]
@@ -160,29 +170,28 @@ class _Counts:
     def of(cls, height: int, width: int, step: int) -> "_Counts":
         shape = -(-height // step), -(-width // step)
         return cls(
-            np.zeros(NODATA + 1, np.int64),
-            np.zeros(NODATA + 1),
-            np.zeros((NODATA + 1, 101), np.int64),
+            np.zeros(NODATA, np.int64),
+            np.zeros(NODATA),
+            np.zeros((NODATA, 101), np.int64),
             np.full(shape, NODATA, np.uint8),
             np.full(shape, NODATA, np.uint8),
         )
 
     def totals(
         self, legend: tuple[LandCoverClass, ...], *, in_hectares: bool
-    ) -> tuple[ClassTotal, ...]:
-        classes = complete_legend(np.flatnonzero(self.pixels[:NODATA]).tolist(), legend)
+    ) -> tuple[ClassShare, ...]:
+        classes = complete_legend(np.flatnonzero(self.pixels).tolist(), legend)
         ids = [entry.id for entry in classes]
-        known = in_hectares and bool(np.isfinite(self.areas[ids]).all())
-        whole = (self.areas if known else self.pixels)[ids].sum()
+        weights = (self.areas if in_hectares else self.pixels)[ids]
         return tuple(
-            ClassTotal(
+            ClassShare(
                 entry,
                 int(self.pixels[entry.id]),
-                float(self.areas[entry.id] / SQUARE_METRES_PER_HECTARE) if known else None,
-                float((self.areas if known else self.pixels)[entry.id] / whole),
+                float(self.areas[entry.id] / SQUARE_METRES_PER_HECTARE) if in_hectares else None,
+                float(weight / weights.sum()),
                 self._mean_confidence(entry.id),
             )
-            for entry in classes
+            for entry, weight in zip(classes, weights, strict=True)
         )
 
     def _mean_confidence(self, class_id: int) -> float | None:
@@ -208,11 +217,14 @@ def _squares(rows: Rows, height: int) -> Iterator[NDArray[np.int32]]:
 
 
 def _check_ids(classes: NDArray[np.int32], path: Path, first: int) -> None:
-    if classes.max() > NODATA:
-        row, col = np.argwhere(classes > NODATA)[0]
+    if classes.max() > MAX_CLASS_ID:
+        row, col = np.argwhere(classes > MAX_CLASS_ID)[0]
+        found = classes[row, col]
         raise InputError(
-            f"{path} holds {classes[row, col]} at row {first + row}, column {col}; class ids of a "
-            f"land-cover map are 0 to {MAX_CLASS_ID}. Give a map as `sarseg predict` writes it."
+            f"{path} holds {found} at row {first + row}, column {col}; class ids of a land-cover "
+            f"map are 0 to {MAX_CLASS_ID}. If {found} stands for pixels without a class, declare "
+            f"it with gdal_edit.py -a_nodata {found}; else give a map as `sarseg predict` writes "
+            "it."
         )
 
 
@@ -231,10 +243,10 @@ def _count(
         start = 0
         for col in range(width):
             found = classes[row, col]
-            if 0 <= found < 255 and percent[row, col] <= 100:
+            if found >= 0 and percent[row, col] <= 100:
                 percentages[found, percent[row, col]] += 1
             if col + 1 == width or classes[row, col + 1] != found:
-                if 0 <= found < 255:
+                if found >= 0:
                     pixels[found] += col + 1 - start
                     if areas.size:
                         square_metres[found] += areas[row, col + 1] - areas[row, start]
@@ -259,7 +271,7 @@ def _reduce(
             for row in range(i * step, min((i + 1) * step, height)):
                 for col in range(j * step, min((j + 1) * step, width)):
                     found = classes[row, col]
-                    if 0 <= found < 255:
+                    if found >= 0:
                         counts[found] += 1
                         if percent[row, col] <= 100:
                             total += percent[row, col]

@@ -28,6 +28,10 @@ _ENDS = 16
 _COLUMNS = 1025
 """Pixels of a row that the splines are evaluated at; between them a straight line leaves 2e-7."""
 
+_STEPS = 129
+"""Places along a row and along a column where steps to the next pixel are measured; between them
+straight lines leave 4e-4 of a step where a raster in degrees spans the earth, 7e-4 in Mercator."""
+
 
 class PixelSize:
     """Areas in square metres, and lengths in metres, of what lies in a raster.
@@ -35,25 +39,28 @@ class PixelSize:
     The area of a pixel is that of the quadrilateral of its corners in an equal-area projection,
     whose edges bend too little between two corners to matter: 1e-9 of the area where pixels are
     1 km wide, 7e-7 where they are 25 km.
+
+    Lengths come from the geocentric x, y, z of places on the ellipsoid, which know neither poles
+    nor a date line. Chords stand for arcs: they are 1e-5 shorter where pixels are 1 degree wide.
     """
 
     def __init__(
         self,
         georeference: Georeference,
         flat: Callable[[Coordinates], Coordinates],
-        geodetic: Callable[[Coordinates], Coordinates],
-        ellipsoid: tuple[float, float],
+        geocentric: Callable[[Coordinates], NDArray[np.float64]],
     ) -> None:
-        self._georeference, self._flat = georeference, flat
-        self._geodetic, self._ellipsoid = geodetic, ellipsoid
-        self._rows, self._cols = _knots(georeference.height), _knots(georeference.width)
-        rows = _with_ends(self._rows)
-        areas = self._measure(_grid(rows, self._cols)).reshape(len(rows), -1)
-        self._area = (
-            RectBivariateSpline(rows, self._cols, areas) if np.isfinite(areas).all() else None
+        self._georeference, self._flat, self._geocentric = georeference, flat, geocentric
+        rows, cols = _with_ends(_knots(georeference.height)), _knots(georeference.width)
+        areas = self._measure(_grid(rows, cols)).reshape(len(rows), -1)
+        self._area = RectBivariateSpline(rows, cols, areas) if np.isfinite(areas).all() else None
+        self._rows = _lines(*_between_poles(georeference), georeference.height)
+        self._cols = _lines(0, georeference.width, georeference.width)
+        steps = self._steps(_grid(self._rows, self._cols))
+        self._step = steps.reshape(len(self._rows), len(self._cols), 6)
+        self._straight = np.maximum(
+            [georeference.width / (_STEPS - 1), georeference.height / (_STEPS - 1)], 1
         )
-        metric = self._metres(_grid(self._rows, self._cols) + 0.5)
-        self._metric = metric.reshape(len(self._rows), -1, 3)
 
     @classmethod
     def of(cls, georeference: Georeference) -> "PixelSize | None":
@@ -67,7 +74,7 @@ class PixelSize:
         axes = crs.ellipsoid.semi_major_metre, crs.ellipsoid.semi_minor_metre
         centre = np.array([[georeference.width / 2, georeference.height / 2]])
         flat = _equal_area(crs, geodetic, axes, to_map(centre, georeference))
-        return cls(georeference, flat, geodetic, axes)
+        return cls(georeference, flat, lambda places: _geocentric(geodetic(places), *axes))
 
     @property
     def everywhere(self) -> bool:
@@ -76,28 +83,30 @@ class PixelSize:
 
     def areas(self, first: int, end: int) -> NDArray[np.float64]:
         """Areas of rows ``[first, end)`` (end - first, width + 1), summed up from the left: columns
-        ``[a, b)`` of a row have the difference of entries ``b`` and ``a``. NaN from where pixels
-        lie beyond what the CRS can show."""
+        ``[a, b)`` of a row have the difference of entries ``b`` and ``a``. Pixels without a size
+        count 0; there are none where the pixels have one ``everywhere``."""
         width = self._georeference.width
         if self._area is None:
             each = self._measure(_grid(np.arange(first, end), np.arange(width)))
-            return _summed(each.reshape(end - first, width))
+            return _summed(np.nan_to_num(each).reshape(end - first, width))
         cols = np.linspace(0, width - 1, min(width, _COLUMNS))
         return _accumulated(self._area(np.arange(first, end), cols), width)
 
     def lengths(self, starts: Coordinates, ends: Coordinates) -> NDArray[np.float64]:
-        """Metres (n,) along straight lines between pixel coordinates (n, 2).
+        """Metres (n,) on the ellipsoid along lines that are straight in pixel coordinates (n, 2).
 
-        Measured with the size that pixels have in the middle of each line; NaN beyond what the CRS
-        can show.
+        That is the way over the ground that the line shows, not the shortest: along a parallel in a
+        raster of degrees. To 1e-3 or better; NaN where the line ends beyond what the CRS can show.
         """
-        return _lengths(starts, ends, self._rows + 0.5, self._cols + 0.5, self._metric)
+        if not np.isfinite(self._step).all():
+            return self._chords(starts, ends)
+        return _lengths(starts, ends, self._rows, self._cols, self._step, self._straight)
 
     def at_centre(self) -> tuple[float, float]:
         """Width and height in metres of the pixel at the centre of the raster."""
         middle = np.array([[self._georeference.width / 2, self._georeference.height / 2]])
-        ((across, _, down),) = self._metres(middle)
-        return math.sqrt(across), math.sqrt(down)
+        ((across, down),) = np.linalg.norm(self._steps(middle), axis=2)
+        return float(across), float(down)
 
     def _measure(self, corners: Coordinates) -> NDArray[np.float64]:
         """Areas (n,) of the pixels whose upper left ``corners`` (n, 2) are given."""
@@ -108,19 +117,37 @@ class PixelSize:
             areas = np.abs((x[2] - x[0]) * (y[3] - y[1]) - (x[3] - x[1]) * (y[2] - y[0])) / 2
         return np.where(np.isfinite(areas), areas, np.nan)
 
-    def _metres(self, points: Coordinates) -> NDArray[np.float64]:
-        """What lengths in pixels (n, 3) are in square metres round ``points`` (n, 2): of a step to
-        the right, the product of both steps, of a step down."""
-        steps = np.array([[-0.5, 0], [0.5, 0], [0, -0.5], [0, 0.5], [0, 0]])
-        placed = to_map((points[:, None] + steps).reshape(-1, 2), self._georeference)
-        left, right, top, bottom, middle = self._geodetic(placed).reshape(-1, 5, 2).swapaxes(0, 1)
-        with np.errstate(invalid="ignore"):
-            across = _east_north(right - left, middle[:, 1], *self._ellipsoid)
-            down = _east_north(bottom - top, middle[:, 1], *self._ellipsoid)
-            found = np.stack(
-                [(across**2).sum(axis=1), (across * down).sum(axis=1), (down**2).sum(axis=1)], 1
-            )
-        return np.where(np.isfinite(found), found, np.nan)
+    def _steps(self, points: Coordinates) -> NDArray[np.float64]:
+        """Geocentric metres (n, 2, 3) by which a step of one pixel to the right, and one down, lead
+        on round ``points`` (n, 2)."""
+        half = np.array([[-0.5, 0], [0.5, 0], [0, -0.5], [0, 0.5]])
+        around = np.clip(
+            points[:, None] + half,
+            [self._cols[0], self._rows[0]],
+            [self._cols[-1], self._rows[-1]],
+        )
+        left, right, top, bottom = (
+            self._places(around.reshape(-1, 2)).reshape(-1, 4, 3).swapaxes(0, 1)
+        )
+        across = (around[:, 1] - around[:, 0])[:, :1]
+        down = (around[:, 3] - around[:, 2])[:, 1:]
+        with np.errstate(invalid="ignore"):  # all of the raster lies beyond a pole
+            return np.stack([(right - left) / across, (bottom - top) / down], axis=1)
+
+    def _chords(self, starts: Coordinates, ends: Coordinates) -> NDArray[np.float64]:
+        """Metres (n,) along lines that are halved until they are short."""
+        between = self._places(ends) - self._places(starts)
+        lengths: NDArray[np.float64] = np.linalg.norm(between, axis=1)
+        long = (np.abs(ends - starts) > self._straight).any(axis=1) & np.isfinite(lengths)
+        if long.any():
+            starts, ends = starts[long], ends[long]
+            middles = (starts + ends) / 2
+            lengths[long] = self._chords(starts, middles) + self._chords(middles, ends)
+        return lengths
+
+    def _places(self, points: Coordinates) -> NDArray[np.float64]:
+        """Geocentric metres (n, 3) of pixel coordinates; NaN beyond what the CRS can show."""
+        return self._geocentric(to_map(points, self._georeference))
 
 
 def _knots(length: int) -> NDArray[np.float64]:
@@ -134,6 +161,22 @@ def _with_ends(rows: NDArray[np.float64]) -> NDArray[np.float64]:
     last = int(rows[-1])
     ends = np.arange(min(_ENDS, last + 1))
     return np.unique(np.concatenate([rows, ends, last - ends]))
+
+
+def _between_poles(georeference: Georeference) -> tuple[float, float]:
+    """First and last row of a raster, in pixels from its top, that do not lie beyond a pole."""
+    crs, transform = map_crs(georeference), georeference.transform
+    ends = 0.0, float(georeference.height)
+    if crs is None or not crs.is_geographic or crs.is_derived or transform is None or transform.d:
+        return ends
+    pole = math.pi / 2 / crs.axis_info[0].unit_conversion_factor
+    first, last = np.clip(np.sort((np.array([pole, -pole]) - transform.f) / transform.e), *ends)
+    return float(first), float(last)
+
+
+def _lines(first: float, last: float, pixels: int) -> NDArray[np.float64]:
+    """Edges and middles of pixels where there are few, else evenly spread."""
+    return np.linspace(first, last, min(2 * pixels + 1, _STEPS))
 
 
 def _grid(rows: NDArray[Any], cols: NDArray[Any]) -> Coordinates:
@@ -176,19 +219,15 @@ def _equal_area(
     return lambda coordinates: np.column_stack(projection(*geodetic(coordinates).T))
 
 
-def _east_north(
-    steps: Coordinates, latitude: NDArray[np.float64], major: float, minor: float
-) -> Coordinates:
-    """Metres (n, 2) to the east and north of ``steps`` (n, 2) in degrees of longitude and latitude,
-    by the radii of curvature (Snyder 1987, equations 4-18 to 4-20)."""
-    flattening = 1 - (minor / major) ** 2
-    sine, cosine = np.sin(np.radians(latitude)), np.cos(np.radians(latitude))
-    normal = major / np.sqrt(1 - flattening * sine**2)
-    meridional = major * (1 - flattening) / (1 - flattening * sine**2) ** 1.5
-    turned = (steps[:, 0] + 180) % 360 - 180  # across the date line
-    return np.column_stack(
-        [np.radians(turned) * normal * cosine, np.radians(steps[:, 1]) * meridional]
-    )
+def _geocentric(lonlat: Coordinates, major: float, minor: float) -> NDArray[np.float64]:
+    """Metres (n, 3) from the centre of the ellipsoid of ``lonlat`` (n, 2) in degrees; NaN for
+    infinity. (EPSG guidance note 7-2, section "Geographic/Geocentric conversions".)"""
+    with np.errstate(invalid="ignore"):
+        sine, cosine = np.sin(np.radians(lonlat)), np.cos(np.radians(lonlat))
+    squared = (minor / major) ** 2
+    normal = major / np.sqrt(1 - (1 - squared) * sine[:, 1] ** 2)
+    out = normal * cosine[:, 1]
+    return np.column_stack([out * cosine[:, 0], out * sine[:, 0], squared * normal * sine[:, 1]])
 
 
 def _summed(areas: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -224,23 +263,36 @@ def _lengths(
     ends: NDArray[np.float64],
     rows: NDArray[np.float64],
     cols: NDArray[np.float64],
-    metric: NDArray[np.float64],
+    steps: NDArray[np.float64],
+    straight: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    lengths = np.empty(len(starts))
-    down = (len(rows) - 1) / (rows[-1] - rows[0])
+    """Lines are cut into pieces no longer than ``straight``, each measured with the ``steps``
+    (rows, cols, 6) of its middle. Nothing is added beyond the first and last of ``rows``."""
+    lengths = np.zeros(len(starts))
     across = (len(cols) - 1) / (cols[-1] - cols[0])
+    down = (len(rows) - 1) / (rows[-1] - rows[0])
     for line in range(len(starts)):
         dx = ends[line, 0] - starts[line, 0]
-        dy = ends[line, 1] - starts[line, 1]
-        y = ((starts[line, 1] + ends[line, 1]) / 2 - rows[0]) * down
-        x = ((starts[line, 0] + ends[line, 0]) / 2 - cols[0]) * across
-        i = min(max(int(y), 0), len(rows) - 2)
-        j = min(max(int(x), 0), len(cols) - 2)
-        y, x = min(max(y - i, 0.0), 1.0), min(max(x - j, 0.0), 1.0)
-        square = 0.0
-        for k, factor in enumerate((dx * dx, 2 * dx * dy, dy * dy)):
-            upper = metric[i, j, k] * (1 - x) + metric[i, j + 1, k] * x
-            lower = metric[i + 1, j, k] * (1 - x) + metric[i + 1, j + 1, k] * x
-            square += factor * (upper * (1 - y) + lower * y)
-        lengths[line] = math.sqrt(max(square, 0.0)) if square == square else math.nan
+        top = min(max(starts[line, 1], rows[0]), rows[-1])
+        dy = min(max(ends[line, 1], rows[0]), rows[-1]) - top
+        pieces = max(math.ceil(max(abs(dx) / straight[0], abs(dy) / straight[1])), 1)
+        for piece in range(pieces):
+            part = (piece + 0.5) / pieces
+            x = (starts[line, 0] + part * dx - cols[0]) * across
+            y = (top + part * dy - rows[0]) * down
+            i = min(max(int(y), 0), len(rows) - 2)
+            j = min(max(int(x), 0), len(cols) - 2)
+            y, x = min(max(y - i, 0.0), 1.0), min(max(x - j, 0.0), 1.0)
+            upper_left, upper_right = (1 - y) * (1 - x), (1 - y) * x
+            lower_left, lower_right = y * (1 - x), y * x
+            square = 0.0
+            for k in range(3):
+                metres = (
+                    upper_left * (dx * steps[i, j, k] + dy * steps[i, j, k + 3])
+                    + upper_right * (dx * steps[i, j + 1, k] + dy * steps[i, j + 1, k + 3])
+                    + lower_left * (dx * steps[i + 1, j, k] + dy * steps[i + 1, j, k + 3])
+                    + lower_right * (dx * steps[i + 1, j + 1, k] + dy * steps[i + 1, j + 1, k + 3])
+                )
+                square += metres * metres
+            lengths[line] += math.sqrt(square) / pieces
     return lengths

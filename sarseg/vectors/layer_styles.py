@@ -6,13 +6,14 @@ from contextlib import closing
 from pathlib import Path
 from xml.etree import ElementTree
 
-from sarseg.classes import LandCoverClass
 from sarseg.errors import OutputError
 from sarseg.scenes.output import replacing
 from sarseg.vectors.formats.geopackage import CHANGED
-from sarseg.vectors.style import raster_qml, sld, vector_qml
+from sarseg.vectors.style import Drawn, raster_qml, sld, vector_qml
 
 STYLE_NAME = "sarseg"
+
+_BESIDE = ".qml", ".sld"
 
 _MARK = "<!-- made by sarseg -->\n"
 """The last line of a style file that sarseg made, and may make anew."""
@@ -37,54 +38,20 @@ CREATE TABLE IF NOT EXISTS layer_styles (
 """
 
 
-def write_style(
-    output: Path, layer: str, legend: Sequence[LandCoverClass], *, overwrite: bool = False
-) -> tuple[str, ...]:
-    """Write ``legend`` as the style of ``layer`` in ``output``; QGIS then opens it in its colours.
-
-    A GeoPackage holds it itself, as the layer's default style; all other files get a ``.qml`` and a
-    ``.sld`` beside them. There, files that sarseg did not make are replaced only with
-    ``overwrite``, and styles of rasters never; the sentences returned tell of those that stay.
-
-    Raises OutputError where a file beside cannot be written, sqlite3.Error where the GeoPackage
-    cannot.
-    """
-    if output.suffix.lower() == ".gpkg":
-        _embed(output, layer, legend)
-        return ()
-    texts = {".qml": vector_qml(legend), ".sld": sld(legend, layer)}
-    notes = []
-    for suffix, text in texts.items():
-        path = output.with_suffix(suffix)
-        note = _reason_to_stay(path, overwrite)
-        if note is None:
-            with replacing(path) as temporary:
-                temporary.write_text(text + _MARK, encoding="utf-8")
-        else:
-            notes.append(note)
-    return tuple(notes)
+def check_styles(output: Path) -> None:
+    """Raise OutputError where styles beside the polygons ``output`` could not be written."""
+    for suffix in _BESIDE:
+        _read(output.with_suffix(suffix))
 
 
-def write_raster_style(
-    raster: Path, legend: Sequence[LandCoverClass], *, overwrite: bool = False
-) -> str | None:
-    """Write ``legend`` as a style of QGIS beside a class raster: ``.qml``.
-
-    A style that sarseg did not make is replaced only with ``overwrite``, and one of polygons of the
-    same name never; the sentence returned tells of it. Raises OutputError.
-    """
-    path = raster.with_suffix(".qml")
-    content = _read(path)
-    if b"<renderer-v2" in content:
-        return f"{path} is the style of polygons and stays; give the map another name."
-    if content and not overwrite and not content.endswith(_MARK.encode()):
-        return _not_ours(path)
-    with replacing(path) as temporary:
-        temporary.write_text(raster_qml(legend) + _MARK, encoding="utf-8")
-    return None
+def check_raster_style(raster: Path) -> None:
+    """Raise OutputError where a style beside the class raster ``raster`` could not be written."""
+    _read(raster.with_suffix(".qml"))
 
 
-def _embed(geopackage: Path, layer: str, legend: Sequence[LandCoverClass]) -> None:
+def embed_style(geopackage: Path, layer: str, legend: Sequence[Drawn]) -> None:
+    """Write ``legend`` into ``geopackage`` as the default style of ``layer``: QGIS then opens it in
+    its colours. Styles that others made stay. Raises sqlite3.Error."""
     with closing(sqlite3.connect(geopackage)) as database, database:
         database.execute(_TABLE)
         database.execute(
@@ -115,6 +82,51 @@ def _embed(geopackage: Path, layer: str, legend: Sequence[LandCoverClass]) -> No
         )
 
 
+def write_styles(
+    output: Path, layer: str, legend: Sequence[Drawn], *, overwrite: bool = False
+) -> tuple[str, ...]:
+    """Write ``legend`` as the style of the polygons ``output``: a ``.qml`` and a ``.sld`` beside
+    them. QGIS then opens them in its colours.
+
+    Files that sarseg did not make are replaced only with ``overwrite``, and styles of rasters
+    never. The sentences returned tell of those that stay, and of what could not be written: the
+    polygons are there without it.
+    """
+    texts = vector_qml(legend), sld(legend, layer)
+    notes = []
+    for suffix, text in zip(_BESIDE, texts, strict=True):
+        path = output.with_suffix(suffix)
+        try:
+            note = _reason_to_stay(path, overwrite)
+            if note is None:
+                with replacing(path) as temporary:
+                    temporary.write_text(text + _MARK, encoding="utf-8")
+        except OutputError as error:
+            note = str(error)
+        if note is not None:
+            notes.append(note)
+    return tuple(notes)
+
+
+def write_raster_style(
+    raster: Path, legend: Sequence[Drawn], *, overwrite: bool = False
+) -> str | None:
+    """Write ``legend`` as a style of QGIS beside a class raster: ``.qml``.
+
+    A style that sarseg did not make is replaced only with ``overwrite``, and one of polygons of the
+    same name never; the sentence returned tells of it. Raises OutputError.
+    """
+    path = raster.with_suffix(".qml")
+    content = _read(path)
+    if b"<renderer-v2" in content:
+        return f"{path} is the style of polygons and stays; give the map another name."
+    if content and not overwrite and not content.endswith(_MARK.encode()):
+        return _not_ours(path)
+    with replacing(path) as temporary:
+        temporary.write_text(raster_qml(legend) + _MARK, encoding="utf-8")
+    return None
+
+
 def _reason_to_stay(path: Path, overwrite: bool) -> str | None:
     """Why the style file ``path`` is not to be replaced; None where it is, or is not there."""
     content = _read(path)
@@ -128,7 +140,15 @@ def _reason_to_stay(path: Path, overwrite: bool) -> str | None:
 
 
 def _read(path: Path) -> bytes:
-    """What the style file ``path`` holds; nothing where it is not there."""
+    """What the style file ``path`` holds; nothing where it is not there.
+
+    Raises OutputError where it could not be replaced, or only blindly.
+    """
+    if path.exists() and not path.is_file():
+        raise OutputError(
+            f"A style cannot be written to {path}, which is no file: move it away, or give the "
+            "output another name."
+        )
     try:
         return path.read_bytes() if path.exists() else b""
     except OSError as error:

@@ -51,6 +51,15 @@ def read_rows(dataset: DatasetReader) -> Rows:
     return _read_rows(dataset)
 
 
+def confidence_band(dataset: DatasetReader) -> int | None:
+    """The band of confidence in percent, as ``sarseg predict`` writes it: the number of the one of
+    bytes that is called so, from 1; None where there is none."""
+    for band, (name, dtype) in enumerate(zip(dataset.descriptions, dataset.dtypes, strict=True), 1):
+        if name == "confidence" and dtype == "uint8":
+            return band
+    return None
+
+
 def read_percentages(dataset: DatasetReader, band: int) -> Percentages:
     """Rows of a band of percentages. What it gives raises InputError where they cannot be read."""
 

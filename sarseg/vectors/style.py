@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
-from sarseg.classes import LandCoverClass
+from sarseg.classes import fallback_colour
 
 FIELD = "class_id"
 """The field of the polygons that the styles go by."""
@@ -29,7 +31,41 @@ _OUTLINE_PIXELS = 1
 _NOT_IN_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def vector_qml(legend: Sequence[LandCoverClass]) -> str:
+class Drawn(Protocol):
+    """A class as styles draw it, ``colour`` in RGB, 0..255 each; a ``LandCoverClass`` is one."""
+
+    @property
+    def id(self) -> int: ...
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def colour(self) -> tuple[int, int, int]: ...
+
+
+@dataclass(frozen=True)
+class _Unnamed:
+    """A class of which only the number is known: any, where those in sarseg's maps end at 254."""
+
+    id: int
+
+    @property
+    def name(self) -> str:
+        return f"class {self.id}"
+
+    @property
+    def colour(self) -> tuple[int, int, int]:
+        return fallback_colour(self.id)
+
+
+def drawn_classes(class_ids: Iterable[int], known: Sequence[Drawn] = ()) -> tuple[Drawn, ...]:
+    """How to draw ``class_ids``, in ascending order; any that are not ``known`` are ``class N``."""
+    by_id = {entry.id: entry for entry in known}
+    return tuple(by_id.get(class_id) or _Unnamed(class_id) for class_id in sorted(class_ids))
+
+
+def vector_qml(legend: Sequence[Drawn]) -> str:
     """Style of QGIS 3 for polygons: one category a class, by ``class_id``."""
     root = Element("qgis", _QGIS)
     renderer = SubElement(
@@ -73,7 +109,7 @@ def vector_qml(legend: Sequence[LandCoverClass]) -> str:
     return _DOCTYPE + _xml(root)
 
 
-def raster_qml(legend: Sequence[LandCoverClass]) -> str:
+def raster_qml(legend: Sequence[Drawn]) -> str:
     """Style of QGIS 3 for rasters with class ids in band 1: one palette entry a class."""
     root = Element("qgis", _QGIS)
     renderer = SubElement(
@@ -96,7 +132,7 @@ def raster_qml(legend: Sequence[LandCoverClass]) -> str:
     return _DOCTYPE + _xml(root)
 
 
-def sld(legend: Sequence[LandCoverClass], layer: str) -> str:
+def sld(legend: Sequence[Drawn], layer: str) -> str:
     """Style of OGC's Styled Layer Descriptor 1.0.0 (02-070): one rule a class, by ``class_id``."""
     root = Element(
         "StyledLayerDescriptor",
@@ -144,7 +180,7 @@ def _add_parameters(parent: Element, parameters: Iterable[tuple[str, str]]) -> N
         SubElement(parent, "CssParameter", {"name": name}).text = value
 
 
-def _hexadecimal(entry: LandCoverClass) -> str:
+def _hexadecimal(entry: Drawn) -> str:
     return "#{:02x}{:02x}{:02x}".format(*entry.colour)
 
 

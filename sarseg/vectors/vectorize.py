@@ -1,6 +1,7 @@
 """A class raster to polygons: the steps in order."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from math import prod, sqrt
 from pathlib import Path
@@ -8,34 +9,31 @@ from pathlib import Path
 import numpy as np
 import shapely
 from numpy.typing import NDArray
-from rasterio.io import DatasetReader
 
 from sarseg.ahead import Ahead
-from sarseg.classes import MAX_CLASS_ID, LandCoverClass, complete_legend
+from sarseg.classes import LandCoverClass
 from sarseg.errors import InputError, UsageError
 from sarseg.scenes.block_cache import ROWS_OF_A_MAP, block_cache
-from sarseg.scenes.georeference import Georeference
-from sarseg.scenes.ground import gcp_order, has_inverse, map_crs, places_map
-from sarseg.scenes.landcover import read_legend
+from sarseg.scenes.ground import gcp_order
 from sarseg.scenes.opening import open_raster
-from sarseg.scenes.pixel_size import PixelSize
 from sarseg.vectors.attributes import attributes, dissolved
+from sarseg.vectors.class_raster import ClassRaster
 from sarseg.vectors.formats.features import Features
 from sarseg.vectors.majority import majority
 from sarseg.vectors.measures import Measure
 from sarseg.vectors.placement import place
 from sarseg.vectors.polygonise import polygonise
 from sarseg.vectors.regions import Geometries, Polygons, Regions
-from sarseg.vectors.rows import Rows, read_percentages, read_rows
+from sarseg.vectors.rows import Rows, confidence_band, read_percentages
 from sarseg.vectors.sieve import Rule, sieved
 from sarseg.vectors.simplify import simplified
 from sarseg.vectors.smooth import smoothed
+from sarseg.vectors.style import Drawn, drawn_classes
 from sarseg.vectors.totals import ClassTotal, Totals
-from sarseg.vectors.write import check_crs, check_target, write_features
+from sarseg.vectors.write import check_crs, check_target, is_reprojected, write_features
 
 LAYER = "landcover"
 
-_CONFIDENCE = "confidence", "uint8"
 """Description and type of the band of percentages that sarseg's maps have. Numbers of other types
 may have other units."""
 
@@ -103,14 +101,29 @@ def vectorize(
     none that is selected; OutputError where ``output`` exists or cannot be written; UsageError
     where its extension names no known format, or options do not fit the map.
     """
-    check_target(output, layer=layer, overwrite=overwrite, append=append, inputs=[Path(landcover)])
+    check_target(
+        output,
+        layer=layer,
+        overwrite=overwrite,
+        append=append,
+        styled=styled,
+        inputs=[Path(landcover)],
+    )
     with block_cache(ROWS_OF_A_MAP), open_raster(str(landcover)) as dataset:
-        source = _Source(str(landcover), dataset)
+        source = ClassRaster(str(landcover), dataset)
         check_crs(output, source.crs)
-        chosen = _selected(settings.select, source)
+        bent = is_reprojected(output, source.crs)
+        if bent and source.holds_a_pole:
+            raise UsageError(
+                f"{landcover} lies round a pole, where the longitudes of GeoJSON meet in a point; "
+                "write a .gpkg, .parquet or .fgb, which keep the map's CRS."
+            )
+        chosen = None if settings.select is None else source.ids_of(settings.select)
         totals = Totals()
         # tracing the next polygons takes about as long as writing the last
-        with Ahead(_features(source, settings, chosen), _BATCHES_AHEAD) as features:
+        batches = _features(source, settings, chosen, bent=bent)
+        # the raster closes first, so that an interruption need not wait for the thread's next batch
+        with Ahead(batches, _BATCHES_AHEAD) as features, closing(source):
             written = write_features(
                 _counted(features, totals),
                 output,
@@ -131,62 +144,19 @@ def vectorize(
     )
 
 
-def _drawn(totals: Totals, legend: Sequence[LandCoverClass]) -> tuple[LandCoverClass, ...]:
-    """The classes that there are polygons of; ids beyond a legend's are left as they are."""
-    found = (total.class_id for total in totals.classes())
-    return complete_legend([class_id for class_id in found if class_id <= MAX_CLASS_ID], legend)
-
-
-class _Source:
-    """The class raster and what is known of it. Raises InputError where control points do not tell
-    where it lies."""
-
-    def __init__(self, name: str, dataset: DatasetReader) -> None:
-        self.name, self.dataset = name, dataset
-        self.georeference = Georeference.of(dataset)
-        self.crs = map_crs(self.georeference)
-        points = self.georeference.gcps
-        by_points = self.georeference.transform is None and bool(points)
-        if by_points and not places_map(points):
-            raise InputError(
-                f"The {len(points)} ground control points of {name} do not tell where "
-                "it lies; give it at least three that are not in line."
-            )
-        # a transform moves all alike, unless it puts all on one line; polynomials may fold
-        self.may_fold = by_points or not has_inverse(self.georeference)
-        self.size = PixelSize.of(self.georeference)
-        self.legend = read_legend(dataset)
-
-    @property
-    def crs_name(self) -> str | None:
-        crs = self.crs
-        return None if crs is None else ":".join(crs.to_authority() or ()) or crs.name
-
-
-def _selected(select: Sequence[str] | None, source: _Source) -> frozenset[int] | None:
-    """Ids of the classes that are named by id or name; None: all."""
-    if select is None:
-        return None
-    by_name = {entry.name.casefold(): entry.id for entry in source.legend}
-    chosen = set()
-    for text in select:
-        if text.isdecimal():
-            chosen.add(int(text))
-        elif (name := text.casefold()) in by_name:
-            chosen.add(by_name[name])
-        else:
-            known = ", ".join(f"{entry.id} {entry.name}" for entry in source.legend)
-            raise UsageError(
-                f"{source.name} has no class '{text}': "
-                + (f"it has {known}." if known else "it names none, so give numbers.")
-            )
-    return frozenset(chosen)
+def _drawn(totals: Totals, legend: Sequence[LandCoverClass]) -> tuple[Drawn, ...]:
+    """The classes that there are polygons of."""
+    return drawn_classes((total.class_id for total in totals.classes()), legend)
 
 
 def _features(
-    source: _Source, settings: VectorizeSettings, chosen: frozenset[int] | None
+    source: ClassRaster,
+    settings: VectorizeSettings,
+    chosen: frozenset[int] | None,
+    *,
+    bent: bool,
 ) -> Iterator[Features]:
-    batches = _placed(source, settings, chosen)
+    batches = _placed(source, settings, chosen, bent)
     first = next(batches, None)
     if first is None:
         raise InputError(
@@ -201,12 +171,12 @@ def _features(
 
 
 def _placed(
-    source: _Source, settings: VectorizeSettings, chosen: frozenset[int] | None
+    source: ClassRaster, settings: VectorizeSettings, chosen: frozenset[int] | None, bent: bool
 ) -> Iterator[Features]:
     """Features batch by batch; all at once where they are dissolved."""
     batches = (
         Features(
-            _on_the_map(polygons, source),
+            _on_the_map(polygons, source, bent),
             attributes(regions, polygons, source.legend, source.size),
         )
         for regions, polygons in _shaped(_regions(source, settings), settings, source)
@@ -220,24 +190,23 @@ def _placed(
     yield from batches
 
 
-def _regions(source: _Source, settings: VectorizeSettings) -> Iterator[Regions]:
+def _regions(source: ClassRaster, settings: VectorizeSettings) -> Iterator[Regions]:
     dataset = source.dataset
-    rows = read_rows(dataset)
+    rows = source.rows()
     if settings.majority is not None:
         rows = majority(rows, settings.majority)
     if settings.min_area is not None:
         rows = _sieved(rows, settings.min_area, settings.rule, source)
-    bands = list(zip(dataset.descriptions, dataset.dtypes, strict=True))
-    percent = None
-    if _CONFIDENCE in bands:
-        percent = read_percentages(dataset, bands.index(_CONFIDENCE) + 1)
+    band = confidence_band(dataset)
+    percent = None if band is None else read_percentages(dataset, band)
     return polygonise(rows, dataset.width, source.size, percent)
 
 
-def _sieved(rows: Rows, minimum: Measure, rule: Rule, source: _Source) -> Rows:
+def _sieved(rows: Rows, minimum: Measure, rule: Rule, source: ClassRaster) -> Rows:
     width = source.dataset.width
     if minimum.unit == "metres":
-        return sieved(rows, width, minimum.value, _size(source, "--min-area", "20px").areas, rule)
+        areas = source.measured("--min-area", "20px").areas
+        return sieved(rows, width, minimum.value, areas, rule)
 
     def pixels(first: int, end: int) -> NDArray[np.float64]:
         return np.broadcast_to(np.arange(width + 1, dtype=np.float64), (end - first, width + 1))
@@ -246,7 +215,7 @@ def _sieved(rows: Rows, minimum: Measure, rule: Rule, source: _Source) -> Rows:
 
 
 def _shaped(
-    batches: Iterator[Regions], settings: VectorizeSettings, source: _Source
+    batches: Iterator[Regions], settings: VectorizeSettings, source: ClassRaster
 ) -> Iterator[tuple[Regions, Polygons]]:
     """Regions and their polygons in pixel coordinates, smoothed and simplified if wanted."""
     if settings.smooth:
@@ -258,7 +227,7 @@ def _shaped(
     tolerance = settings.simplify.value
     if settings.simplify.unit == "metres":
         # areas are what a tolerance is about: so it is in sides of a pixel of that area
-        tolerance *= _A_LITTLE_MORE / sqrt(prod(_size(source, "--simplify", "1px").at_centre()))
+        tolerance *= _A_LITTLE_MORE / sqrt(prod(source.measured("--simplify", "1px").at_centre()))
     together = list(batches)  # borders are simplified for both neighbours at once
     if not together:
         return
@@ -271,18 +240,9 @@ def _shaped(
         done += number
 
 
-def _size(source: _Source, option: str, instead: str) -> PixelSize:
-    if source.size is None:
-        raise UsageError(
-            f"{source.name} has no CRS that says how large its pixels are: give {option} in "
-            f"pixels, as in {option} {instead}."
-        )
-    return source.size
-
-
-def _on_the_map(polygons: Polygons, source: _Source) -> Geometries:
-    placed = place(polygons, source.georeference).geometries()
-    if source.may_fold and not shapely.is_valid(placed).all():
+def _on_the_map(polygons: Polygons, source: ClassRaster, bent: bool) -> Geometries:
+    placed = place(polygons, source.georeference, bent=bent).geometries()
+    if source.by_points and not shapely.is_valid(placed).all():
         raise InputError(
             f"The georeferencing of {source.name} folds the raster over itself, so that its "
             "polygons cross themselves; check its transform or ground control points."

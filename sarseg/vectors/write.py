@@ -9,12 +9,12 @@ from tempfile import TemporaryDirectory
 
 import pyproj
 
-from sarseg.classes import LandCoverClass
 from sarseg.errors import OutputError, UsageError
 from sarseg.scenes.output import check_output
 from sarseg.vectors.formats import flatgeobuf, geojson, geopackage, geoparquet, shapefile
 from sarseg.vectors.formats.features import Features, FeatureStream
-from sarseg.vectors.layer_styles import write_style
+from sarseg.vectors.layer_styles import check_styles, embed_style, write_styles
+from sarseg.vectors.style import Drawn
 
 STDOUT = Path("-")
 """As an output: newline-delimited GeoJSON to stdout."""
@@ -49,12 +49,14 @@ def check_target(
     layer: str,
     overwrite: bool = False,
     append: bool = False,
+    styled: bool = False,
     inputs: Iterable[Path] = (),
 ) -> None:
     """Raise where ``output`` could not be written, before any work is done.
 
     ``append`` adds ``layer`` to the GeoPackage ``output``, which may be there already; a layer of
-    that name is replaced only with ``overwrite``. ``inputs`` are files that the work reads.
+    that name is replaced only with ``overwrite``. ``styled``: a style is to go with the polygons.
+    ``inputs`` are files that the work reads.
 
     Raises UsageError where the extension names no format, or the format has no such layers;
     InputError where there is no GeoPackage to append to; OutputError for all else.
@@ -86,11 +88,25 @@ def check_target(
         )
     if suffix == ".shp":
         for part in map(output.with_suffix, shapefile.PARTS):
+            if part.is_dir():
+                raise OutputError(
+                    f"{part} is a folder, where a part of the output {output} would be; name "
+                    "another file."
+                )
             if part.exists() and not overwrite:
                 raise OutputError(
                     f"{part} exists, which would belong to the output {output}; give --overwrite "
                     "to replace it, or name another file."
                 )
+    if styled and suffix != ".gpkg":
+        check_styles(output)
+
+
+def is_reprojected(output: Path, crs: pyproj.CRS | None) -> bool:
+    """True where the format of ``output`` has coordinates on WGS 84, and ``crs`` others than
+    longitude and latitude, so that what is straight in one is not in the other."""
+    on_wgs84 = output == STDOUT or output.suffix.lower() in _ON_WGS84
+    return on_wgs84 and crs is not None and (crs.is_derived or not crs.is_geographic)
 
 
 def check_crs(output: Path, crs: pyproj.CRS | None) -> None:
@@ -108,7 +124,7 @@ def write_features(
     multi: bool = False,
     append: bool = False,
     overwrite: bool = False,
-    legend: Callable[[], Sequence[LandCoverClass]] | None = None,
+    legend: Callable[[], Sequence[Drawn]] | None = None,
 ) -> Written:
     """Write ``batches`` (one or more) to ``output``, batch by batch, whole or not at all.
 
@@ -120,7 +136,8 @@ def write_features(
     What is there is replaced: ``check_target`` and ``check_crs`` ask beforehand. With ``append``
     only the ``layer`` of the GeoPackage is replaced or added. With ``multi`` all geometries are
     multipolygons. ``legend``, which is asked when all batches are written, says what colours the
-    layer is to have (``write_style``, which tells what ``overwrite`` does).
+    layer is to have: inside a GeoPackage, or in files beside the polygons once these are there
+    (``write_styles``, which tells what ``overwrite`` does).
 
     Raises what ``batches`` raise, OutputError where ``output`` cannot be written, BrokenPipeError
     where nobody reads stdout any more.
@@ -142,10 +159,9 @@ def write_features(
             if append and output.exists():
                 geopackage.copy(output, temporary)
             notes = _WRITERS[suffix](stream, temporary, crs=crs, layer=layer)
-            if legend is not None:
-                styled = temporary if suffix == ".gpkg" else output
-                notes += write_style(styled, layer, legend(), overwrite=overwrite)
             if suffix == ".gpkg":
+                if legend is not None:
+                    embed_style(temporary, layer, legend())
                 geopackage.check_not_open(output)
     except (OSError, RuntimeError, sqlite3.Error) as error:
         if error is stream.failure:
@@ -153,6 +169,8 @@ def write_features(
         raise OutputError(
             f"The output {output} could not be written ({_reason(error)})."
         ) from error
+    if legend is not None and suffix != ".gpkg":
+        notes += write_styles(output, layer, legend(), overwrite=overwrite)
     return Written(stream.written, notes)
 
 
@@ -160,18 +178,21 @@ def write_features(
 def _replacing_all(output: Path) -> Iterator[Path]:
     """Yield ``output``'s name in a hidden folder beside it; all files there take their places.
 
-    On any exception the folder goes, and ``output`` is as before. Of a format with several files,
-    the one that is named comes last, so that nobody finds it without the others.
+    On any exception in the block the folder goes, and ``output`` is as before. Of a format with
+    several files the one that is named comes last, so that nobody finds it without the others, and
+    old parts that the new ones do not replace are deleted after it. What ends the process between
+    these steps, a moment, leaves new and old parts side by side.
     """
     prefix = f".{output.stem}.sarseg-partial-"
     with TemporaryDirectory(prefix=prefix, dir=output.parent) as folder:
         temporary = Path(folder) / output.name
         yield temporary
-        if output.suffix.lower() == ".shp":
-            for part in map(output.with_suffix, shapefile.PARTS):
-                part.unlink(missing_ok=True)  # an index of the old shapes, too
-        for path in sorted(Path(folder).iterdir(), key=lambda path: path == temporary):
+        made = sorted(Path(folder).iterdir(), key=lambda path: path == temporary)
+        for path in made:
             path.replace(output.with_name(path.name))
+        if output.suffix.lower() == ".shp":
+            for part in set(shapefile.PARTS) - {path.suffix for path in made}:
+                output.with_suffix(part).unlink(missing_ok=True)  # as an index of the old shapes
 
 
 def _reason(error: Exception) -> str:

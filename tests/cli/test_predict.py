@@ -8,12 +8,14 @@ import pytest
 import rasterio
 import shapely
 import torch
+from rasterio.errors import NotGeoreferencedWarning
 from rasterio.transform import Affine
 from safetensors.torch import save_file
 
 from sarseg.adapters import method
 from sarseg.classes import LandCoverClass, unnamed_class
 from sarseg.decoders import decoder
+from sarseg.errors import OutputError
 from sarseg.filters.preparation import BandScaling, Preparation
 from sarseg.model.backbone import sam_shapes
 from sarseg.model.bands import CO_AND_CROSS_POL, exact_inputs
@@ -551,3 +553,38 @@ def test_classes_are_regrouped_and_an_item_is_written(
     assert (abs(one[valid].astype(int) + other[valid] - 100) <= 1).all()
     item = json.loads((tmp_path / "map.json").read_text())
     assert item["properties"]["datetime"] == "2020-01-01T05:43:21Z"
+
+
+def test_a_style_for_qgis(
+    tmp_path: Path, sarseg: Sarseg, model: list[object], recwarn: pytest.WarningsRecorder
+) -> None:
+    scene = write_raster(tmp_path / "a_vv.tif", speckle(40, 40))  # without a place on earth
+    maps = tmp_path / "maps"
+    maps.mkdir()
+    arguments = ["predict", scene, "--output-dir", maps, *model, "--qml"]
+    landcover, style = maps / "a_vv_landcover.tif", maps / "a_vv_landcover.qml"
+
+    style.mkdir()
+    run = sarseg(*arguments)
+    assert run.code == OutputError.exit_code
+    assert f"{style}, which is no file" in run.stderr
+    assert list(maps.iterdir()) == [style]  # told before the work
+
+    style.rmdir()
+    run = sarseg(*arguments)
+    assert run.code == 0, run.stderr
+    assert not [each for each in recwarn if each.category is NotGeoreferencedWarning]
+    made = style.read_text(encoding="utf-8")
+    assert "<rasterrenderer" in made
+    assert 'label="class 4"' in made
+
+    before = landcover.stat()
+    style.unlink()
+    run = sarseg(*arguments)  # the map is finished, and the style missing
+    assert run.code == 0, run.stderr
+    assert "skipped" in run.stderr
+    assert style.read_text(encoding="utf-8") == made
+    assert landcover.stat() == before
+    style.write_text("mine")
+    assert sarseg(*arguments).code == 0
+    assert style.read_text() == "mine"

@@ -12,7 +12,7 @@ from PIL import Image
 
 from tests.cli.running import Sarseg
 from tests.rasters import hidden_files, speckle, write_raster
-from tests.report.maps import UTM, random_map, write_landcover
+from tests.report.maps import UNPLACED, UTM, random_map, write_landcover
 
 
 @pytest.fixture
@@ -66,8 +66,22 @@ def test_a_picture_alone(landcover: Path, tmp_path: Path, sarseg: Sarseg) -> Non
 def test_a_missing_crs_is_said(tmp_path: Path, sarseg: Sarseg) -> None:
     path = write_landcover(tmp_path / "map.tif", *random_map(9, 9))
     run = sarseg("report", path, "-o", tmp_path / "r.html", "--json")
-    assert "no CRS, so classes are told in pixels" in run.stderr
+    assert "so classes are told in pixels: it has no CRS." in " ".join(run.stderr.split())
     assert json.loads(run.stdout)["area_ha"] is None
+
+
+@pytest.mark.parametrize("reason", UNPLACED)
+def test_control_points_that_tell_no_place(tmp_path: Path, sarseg: Sarseg, reason: str) -> None:
+    """The map is shown without a place, over the scene that it was made from."""
+    place = UNPLACED[reason]
+    path = write_landcover(tmp_path / "map.tif", *random_map(40, 60), **place)
+    scene = write_raster(tmp_path / "scene_vv.tif", speckle(40, 60), **place)
+    page, png = tmp_path / "r.html", tmp_path / "m.png"
+    run = sarseg("report", path, "--scene", scene, "-o", page, "--png", png)
+    assert run.code == 0, run.stderr
+    assert f"classes are told in pixels: {reason}." in " ".join(run.stderr.split())
+    assert page.exists()
+    assert png.exists()
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
+from rasterio.control import GroundControlPoint
 from rasterio.transform import from_origin
 
 from tests.rasters import write_raster
@@ -13,6 +14,32 @@ from tests.rasters import write_raster
 UTM = {"crs": "EPSG:32631", "transform": from_origin(620_000, 4_830_000, 20, 20)}
 NAMES = {1: "water", 2: "woodland", 5: "built-up"}
 COLOURS = {1: (0, 0, 255), 2: (0, 128, 0), 5: (255, 0, 0)}
+
+
+def _points(cols: NDArray[Any], rows: NDArray[Any]) -> list[GroundControlPoint]:
+    return [
+        GroundControlPoint(row=row, col=col, x=10 + 1e-4 * col, y=50 - 1e-4 * row)
+        for col, row in zip(cols.tolist(), rows.tolist(), strict=True)
+    ]
+
+
+_TURN = np.linspace(0, 2 * np.pi, 6, endpoint=False)
+UNPLACED = {
+    "its 4 ground control points lie on one line or spot": {
+        "gcps": _points(np.arange(0, 40, 10), np.arange(0, 40, 10)),
+        "crs": "EPSG:4326",
+    },
+    "no polynomial leads through its 6 ground control points": {
+        "gcps": _points(20 + 15 * np.cos(_TURN), 20 + 15 * np.sin(_TURN)),
+        "crs": "EPSG:4326",
+    },
+}
+"""Keywords of maps whose control points tell no place, by the reason."""
+BEYOND = {
+    "crs": "+proj=geos +h=35785831 +lon_0=0 +sweep=y +ellps=WGS84",
+    "transform": from_origin(-5_600_000, 5_600_000, 224_000, 224_000),
+}
+"""A full disk of the earth in 50 x 50 pixels: those in the corners see none of it."""
 
 
 def random_map(height: int, width: int, *, seed: int = 0) -> tuple[NDArray[np.uint8], ...]:

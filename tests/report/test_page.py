@@ -18,7 +18,7 @@ from sarseg.scenes.reader import Scene
 from tests.browser import Browser, browser
 from tests.georeferences import gcp_georeference
 from tests.rasters import hidden_files, speckle, write_raster
-from tests.report.maps import COLOURS, NAMES, UTM, random_map, write_landcover
+from tests.report.maps import BEYOND, COLOURS, NAMES, UNPLACED, UTM, random_map, write_landcover
 
 EVIL = "<script>alert('x')</script><img src=x onerror=alert(1)> & \"more\""
 HEIGHT, WIDTH = 40, 60
@@ -257,14 +257,28 @@ def test_a_map_by_control_points_without_scene_or_confidence(tab: Browser, tmp_p
     assert tab.complaints() == []
 
 
-def test_a_map_without_place_counts_pixels(tab: Browser, tmp_path: Path) -> None:
-    path = write_landcover(tmp_path / "map.tif", *random_map(HEIGHT, WIDTH))
+@pytest.mark.parametrize(("reason", "place"), [("it has no CRS", {}), *UNPLACED.items()])
+def test_a_map_without_place_counts_pixels(
+    tab: Browser, tmp_path: Path, reason: str, place: dict[str, Any]
+) -> None:
+    path = write_landcover(tmp_path / "map.tif", *random_map(HEIGHT, WIDTH), **place)
     write_page(tmp_path / "page.html", survey_map(path), None, "No place")
     show(tab, tmp_path / "page.html")
     tab.mouse("mouseMoved", *place_of(tab, 17, 23))
     assert told(tab).endswith("column 17, row 23")
     assert tab.evaluate("document.getElementById('scale').textContent").endswith(" px")
-    assert not re.search(r"\bha\b", tab.evaluate("document.querySelector('main').textContent"))
+    text = tab.evaluate("document.querySelector('main').textContent")
+    assert not re.search(r"\bha\b", text)
+    assert f"The map gives no areas, so pixels are counted: {reason}." in text
+
+
+def test_why_a_map_with_a_place_has_no_areas_is_told(tab: Browser, tmp_path: Path) -> None:
+    path = write_landcover(tmp_path / "map.tif", *random_map(50, 50), **BEYOND)
+    write_page(tmp_path / "page.html", survey_map(path), None, "Full disk")
+    show(tab, tmp_path / "page.html")
+    text = tab.evaluate("document.querySelector('main').textContent")
+    assert "so pixels are counted: parts of it lie beyond what its CRS can show." in text
+    assert tab.evaluate("document.getElementById('scale').textContent").endswith(" km")
 
 
 def test_figures_stand_in_the_table(opened: Browser, tmp_path: Path) -> None:

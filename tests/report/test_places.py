@@ -3,6 +3,7 @@
 import numpy as np
 import pyproj
 import pytest
+from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
 from rasterio.transform import Affine, from_origin
 
@@ -57,6 +58,23 @@ def test_pixels_are_counted_where_there_is_no_place() -> None:
     assert looked_up(found, 3.5 / 20, 7.5 / 10) == pytest.approx((3, 7))
     assert found.names == ("column", "row")
     assert found.decimals == 0
+
+
+def test_pixels_are_counted_where_control_points_tell_no_place() -> None:
+    in_line = tuple(GroundControlPoint(row=k, col=k, x=k, y=k) for k in range(4))
+    (found,) = coordinates(Georeference(10, 20, None, None, in_line, CRS.from_epsg(4326)))
+    assert found.names == ("column", "row")
+    assert looked_up(found, 3.5 / 20, 7.5 / 10) == pytest.approx((3, 7))
+
+
+def test_degrees_about_another_pole_are_no_longitude() -> None:
+    turned = "+proj=ob_tran +o_proj=longlat +o_lon_p=0 +o_lat_p=39.25 +lon_0=18 +ellps=WGS84"
+    crs = CRS.from_wkt(pyproj.CRS.from_proj4(turned).to_wkt())
+    own, lonlat = coordinates(Georeference(100, 100, crs, from_origin(-5, 5, 0.1, 0.1)))
+    assert (own.names, own.unit) == (("x", "y"), "°")
+    assert looked_up(own, 0.5, 0.5) == pytest.approx((0, 0))
+    assert lonlat.names == ("longitude", "latitude")
+    assert looked_up(lonlat, 0.5, 0.5) == pytest.approx((18, 50.75), abs=1e-6)
 
 
 def test_round_the_pole_there_is_no_longitude_to_look_up() -> None:

@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+import pytest
+
 from sarseg.report.provenance import facts
 from sarseg.report.survey import survey_map
 from tests.georeferences import gcp_georeference
-from tests.report.maps import UTM, random_map, write_landcover
+from tests.report.maps import UNPLACED, UTM, random_map, write_landcover
 
 SCENE = "S1A_IW_GRDH_1SDV_20200101T054321_20200101T054346_030612_0381E8_ABCD.SAFE"
 
@@ -46,6 +48,14 @@ def test_nothing_is_made_up(tmp_path: Path) -> None:
     found = facts(survey_map(write_landcover(tmp_path / "map.tif", *random_map(20, 30))))
     assert list(found) == ["Size", "With a class", "Coordinate reference system"]
     assert found["Coordinate reference system"] == "none"
+
+
+@pytest.mark.parametrize("reason", UNPLACED)
+def test_control_points_that_tell_no_place(tmp_path: Path, reason: str) -> None:
+    path = write_landcover(tmp_path / "map.tif", *random_map(40, 40), **UNPLACED[reason])
+    found = facts(survey_map(path))
+    assert found["Place"] == f"not known: {reason}"
+    assert not {"Placed by", "Pixel at the centre", "Extent"} & set(found)
 
 
 def test_control_points(tmp_path: Path) -> None:

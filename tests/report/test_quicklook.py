@@ -49,6 +49,11 @@ def test_without_a_place_the_bar_counts_pixels(tmp_path: Path) -> None:
     assert bar(drawn(tmp_path, np.full((400, 400), 1, np.uint8))) == 2 * 100
 
 
+def test_the_bar_of_a_narrow_map_is_wider_than_the_map(tmp_path: Path) -> None:
+    """It has the scale of the longer side: 2000 pixels on 1600."""
+    assert bar(drawn(tmp_path, np.full((2000, 1), 1, np.uint8))) == 100 * 1600 / 2000
+
+
 def test_map_and_legend_have_the_colours_of_the_classes(tmp_path: Path) -> None:
     classes = np.full((100, 100), 1, np.uint8)
     classes[:, 50:], classes[:10] = 5, 255
@@ -72,7 +77,9 @@ def test_the_scene_shines_through(tmp_path: Path) -> None:
     assert left[2] > left[0]
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (3, 900), (2 * LONGEST, 40), (1700, 1200)])
+@pytest.mark.parametrize(
+    "shape", [(1, 1), (3, 900), (2 * LONGEST, 40), (1700, 1200), (2000, 1), (1, 2000)]
+)
 def test_maps_of_all_sizes(tmp_path: Path, shape: tuple[int, int]) -> None:
     path = write_landcover(tmp_path / "map.tif", np.full(shape, 1, np.uint8), **UTM)
     target = tmp_path / "map.png"

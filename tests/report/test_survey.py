@@ -15,7 +15,7 @@ from sarseg.scenes.georeference import Georeference
 from sarseg.scenes.pixel_size import PixelSize
 from tests.georeferences import gcp_georeference
 from tests.rasters import write_raster
-from tests.report.maps import NAMES, UTM, random_map, write_landcover
+from tests.report.maps import BEYOND, NAMES, UNPLACED, UTM, random_map, write_landcover
 
 
 def test_it_counts_every_pixel(tmp_path: Path) -> None:
@@ -83,9 +83,34 @@ def test_one_sure_pixel_does_not_make_its_neighbours_sure() -> None:
 def test_a_map_without_crs_has_no_areas(tmp_path: Path) -> None:
     survey = survey_map(write_landcover(tmp_path / "map.tif", *random_map(20, 30)))
     assert survey.size is None
+    assert survey.unmeasured == "it has no CRS"
     assert survey.area_ha is None
     assert survey.pixel_width is None
     assert sum(total.share for total in survey.totals) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("reason", UNPLACED)
+def test_a_map_whose_control_points_tell_no_place_has_no_areas(tmp_path: Path, reason: str) -> None:
+    path = write_landcover(tmp_path / "map.tif", *random_map(40, 40), **UNPLACED[reason])
+    survey = survey_map(path)
+    assert survey.unmeasured == reason
+    assert survey.area_ha is None
+
+
+def test_a_map_in_a_crs_without_longitudes_has_no_areas(tmp_path: Path) -> None:
+    place = {**UTM, "crs": 'LOCAL_CS["the yard",UNIT["metre",1]]'}
+    survey = survey_map(write_landcover(tmp_path / "map.tif", *random_map(20, 30), **place))
+    assert survey.unmeasured == "its CRS, the yard, has no longitudes and latitudes"
+
+
+def test_where_some_pixels_have_no_area_pixels_are_told(tmp_path: Path) -> None:
+    classes, confidence = random_map(50, 50)
+    survey = survey_map(write_landcover(tmp_path / "map.tif", classes, confidence, **BEYOND))
+    assert survey.unmeasured == "parts of it lie beyond what its CRS can show"
+    assert survey.area_ha is None
+    for total in survey.totals:
+        assert total.area_ha is None
+        assert total.share == pytest.approx((classes == total.entry.id).sum() / survey.pixels)
 
 
 def test_a_map_by_control_points_has_areas(tmp_path: Path) -> None:
@@ -120,6 +145,7 @@ def test_a_raster_without_legend_or_confidence(tmp_path: Path) -> None:
         (np.full((4, 5), 255, np.uint8), 255, "holds no class: all of it is nodata"),
         (np.ones((4, 5), np.float32), None, "float32"),
         (np.full((4, 5), 300, np.uint16), None, "holds 300 at row 0, column 0"),
+        (np.array([[7, 7], [7, 255]], np.uint8), None, "255 at row 1, column 1.*-a_nodata 255"),
         (np.full((4, 5), -3, np.int16), None, "-3"),
     ],
 )

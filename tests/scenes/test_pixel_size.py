@@ -167,21 +167,62 @@ def geodesics(
     part = np.linspace(0, 1, parts + 1)[:, None, None]
     points = to_map((starts + part * (ends - starts)).reshape(-1, 2), place)
     lon, lat = np.array(lonlat.transform(*points.T)).reshape(2, parts + 1, -1) * degrees
+    lat = np.clip(lat, -90, 90)
     steps = crs.get_geod().inv(lon[:-1], lat[:-1], lon[1:], lat[1:])[2]
     return np.asarray(steps.sum(axis=0))
 
 
 NORTH_OF_PIXELS = {"round the pole", "pole and date line"}
+"""Where the shortest way between two corners of a pixel leaves the pixel's edge."""
 
 
-@pytest.mark.parametrize("name", PROFILES.keys() - NORTH_OF_PIXELS)
-def test_lengths_are_those_of_geodesics(name: str) -> None:
-    place = georeference(PROFILES[name])
+@profiles
+def test_lengths_are_those_of_the_lines_on_the_ground(profile: dict[str, Any]) -> None:
+    place = georeference(profile)
     rng = np.random.default_rng(0)
     starts = rng.uniform(0, [WIDTH, HEIGHT], (300, 2))
     ends = np.clip(starts + rng.uniform(-4, 4, (300, 2)), 0, [WIDTH, HEIGHT])
     lengths = size_of(place).lengths(starts, ends)
-    np.testing.assert_allclose(lengths, geodesics(place, starts, ends), rtol=1e-3)
+    np.testing.assert_allclose(lengths, geodesics(place, starts, ends, 16), rtol=1e-3)
+
+
+EARTH = {"crs": "EPSG:4326", "transform": from_origin(-180, 90, 0.1, 0.1)}
+BEYOND = {"crs": "EPSG:4326", "transform": from_origin(-180.125, 90.125, 0.25, 0.25)}
+ANTARCTICA = {"crs": "EPSG:3031", "transform": from_origin(-3.2e6, 3.2e6, 2000, 2000)}
+LARGE = pytest.mark.parametrize(
+    ("profile", "height", "width"),
+    [(EARTH, 1800, 3600), (BEYOND, 721, 1440), (ANTARCTICA, 3200, 3200), (UTM, 3000, 4000)],
+    ids=["earth", "beyond the poles", "antarctica", "utm"],
+)
+
+
+@LARGE
+@pytest.mark.parametrize("step", [(1, 0), (0, 1), (1, 1), (-3, 2)], ids=str)
+def test_lengths_of_short_edges_in_large_rasters(
+    profile: dict[str, Any], height: int, width: int, step: tuple[int, int]
+) -> None:
+    place = georeference(profile, height, width)
+    near = np.arange(0, 40)
+    rows = np.concatenate([near, np.arange(40, height - 40, 37), height - 2 - near])
+    cols = np.array([3, 500, width // 2 - 1, width - 3])
+    starts = np.stack(np.meshgrid(cols, rows), axis=-1).reshape(-1, 2).astype(float)
+    ends = starts + step
+    expected = geodesics(place, starts, ends, 16)
+    found = size_of(place).lengths(starts, ends)
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-6)
+
+
+@LARGE
+def test_lengths_of_edges_through_large_rasters(
+    profile: dict[str, Any], height: int, width: int
+) -> None:
+    place = georeference(profile, height, width)
+    rng = np.random.default_rng(0)
+    starts, ends = rng.integers(0, [width + 1, height + 1], (2, 50, 2)).astype(float)
+    starts[:3], ends[:3] = [[0, 0]], [[width, height], [0, height], [width, 0]]
+    expected = geodesics(place, starts, ends, 4000)
+    found = size_of(place).lengths(starts, ends)
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-6)
 
 
 def test_lengths_by_ground_control_points() -> None:
@@ -209,6 +250,23 @@ def test_the_pixel_at_the_centre(name: str) -> None:
     np.testing.assert_allclose(size_of(place).at_centre(), expected, rtol=1e-6)
 
 
+def test_rasters_in_metres_that_claim_degrees_have_no_size() -> None:
+    place = georeference({"crs": "EPSG:4326", "transform": UTM["transform"]})
+    size = size_of(place)
+    assert not size.areas(0, HEIGHT).any()
+    assert size.lengths(np.array([[0.0, 0.0]]), np.array([[3.0, 4.0]])) < 1e-6
+
+
+@pytest.mark.parametrize("offset", [0, 500])
+def test_the_pixel_at_the_pole(offset: int) -> None:
+    corner = 32_000 + offset
+    place = georeference(
+        {"crs": "EPSG:3031", "transform": from_origin(-corner, corner, 1000, 1000)}, 64, 64
+    )
+    scale = pyproj.Proj("EPSG:3031").get_factors(0, -90).meridional_scale
+    assert size_of(place).at_centre() == pytest.approx((1000 / scale, 1000 / scale), rel=1e-6)
+
+
 def test_nothing_has_a_size_without_a_crs_that_leads_to_an_ellipsoid() -> None:
     transform = from_origin(0, 0, 1, 1)
     local = CRS.from_wkt('LOCAL_CS["site grid",UNIT["metre",1]]')
@@ -228,8 +286,33 @@ def test_pixels_beyond_what_the_crs_can_show_have_no_area() -> None:
     )
     size = size_of(place)
     assert not size.everywhere
-    areas = size.areas(0, 50)
-    assert np.isnan(areas[0, -1])
-    assert np.isnan(size.lengths(np.array([[0.0, 0.0]]), np.array([[1.0, 0.0]]))).all()
-    assert size.lengths(np.array([[25.0, 25.0]]), np.array([[26.0, 25.0]])) > 0
+    sums = size.areas(0, 50)
+    areas = np.diff(sums, axis=1)
+    assert (areas[[0, 0, -1, -1], [0, -1, 0, -1]] == 0).all()
+    edges = np.linspace(-side, side, 51)
+    lon, _ = pyproj.Proj(crs)(*np.meshgrid(edges, edges), inverse=True)
+    seen = np.isfinite(lon)
+    whole = seen[1:, 1:] & seen[1:, :-1] & seen[:-1, 1:] & seen[:-1, :-1]
+    np.testing.assert_array_equal(areas > 0, whole)
+    one = side * 2 / 50  # at the point below, where the view is straight down
+    np.testing.assert_allclose(areas[24:26, 24:26], one**2, rtol=2e-2)
+    np.testing.assert_allclose(sums[:, -1], areas.sum(axis=1))
     assert size_of(georeference(UTM)).everywhere
+
+
+def test_lengths_where_the_crs_can_show_both_ends() -> None:
+    crs = "+proj=geos +h=35785831 +lon_0=0 +sweep=y +ellps=WGS84"
+    side = 5_500_000.0
+    place = georeference(
+        {"crs": crs, "transform": from_origin(-side, side, side / 1000, side / 1000)}, 2000, 2000
+    )
+    size = size_of(place)
+    beyond = np.array([[0.0, 0.0], [1000, 0]]), np.array([[1.0, 0.0], [1000, 1000]])
+    assert np.isnan(size.lengths(*beyond)).all()
+    along = np.arange(20, 1980.0)
+    starts = np.column_stack([along, np.full(len(along), 1000.0)])
+    ends = np.column_stack([along + 1, np.full(len(along), 1000.0)])
+    found = size.lengths(starts, ends)
+    np.testing.assert_allclose(found, geodesics(place, starts, ends), rtol=1e-3)
+    through = size.lengths(starts[:1], ends[-1:])
+    np.testing.assert_allclose(through, geodesics(place, starts, ends).sum(), rtol=1e-3)

@@ -8,6 +8,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
+import pyogrio
 import pyproj
 import pytest
 import rasterio.features
@@ -16,13 +17,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from sarseg.classes import LandCoverClass
+from sarseg.classes import LandCoverClass, unnamed_class
 from sarseg.errors import OutputError
 from sarseg.scenes import osgeo
 from sarseg.vectors.formats.features import Features
-from sarseg.vectors.layer_styles import write_raster_style, write_style
-from sarseg.vectors.style import raster_qml, sld, vector_qml
-from sarseg.vectors.write import write_features
+from sarseg.vectors.layer_styles import (
+    check_raster_style,
+    embed_style,
+    write_raster_style,
+    write_styles,
+)
+from sarseg.vectors.style import drawn_classes, raster_qml, sld, vector_qml
+from sarseg.vectors.write import check_target, write_features
 from tests.vectors.maps import UTM, blocky, write_map
 
 NAMES = ("wäter & <sea>", '"for\'est"', "wheat\nfield", "with ]]> in it")
@@ -128,6 +134,27 @@ def test_sld(legend: Sequence[LandCoverClass], layer: str) -> None:
         assert parameters["fill"] == parameters["stroke"] == "#" + bytes(entry.colour).hex()
 
 
+def test_classes_of_any_id_are_drawn(tmp_path: Path) -> None:
+    legend = drawn_classes([70_000, 1, 300, -3, 7], LEGEND)
+    assert [entry.id for entry in legend] == [-3, 1, 7, 300, 70_000]
+    assert legend[1] is LEGEND[1]
+    assert (legend[2].name, legend[2].colour) == ("class 7", unnamed_class(7).colour)
+    assert legend[3].name == "class 300"
+    assert len({entry.colour for entry in legend}) == len(legend)
+    assert all(0 <= channel <= 255 for entry in legend for channel in entry.colour)
+
+    root = ElementTree.fromstring(vector_qml(legend).encode())
+    drawn = [(each.get("value"), each.get("label")) for each in root.iter("category")]
+    assert drawn[3:] == [("300", "class 300"), ("70000", "class 70000")]
+    for text in (raster_qml(legend), sld(legend, "x")):
+        assert all(name in text for name in ("class -3", "class 300", "class 70000"))
+
+    output = tmp_path / "polygons.fgb"
+    features = Features(np.array([shapely.box(0, 0, 1, 1)]), {"class_id": np.array([300])})
+    write_features([features], output, crs=None, layer="x", legend=lambda: drawn_classes([300]))
+    assert 'value="300"' in output.with_suffix(".qml").read_text(encoding="utf-8")
+
+
 def coverage(classes: np.ndarray[Any, Any]) -> Features:
     found = rasterio.features.shapes(classes, transform=UTM["transform"])
     shapes, values = zip(*found, strict=True)
@@ -180,7 +207,7 @@ class TestGeoPackage:
                 "INSERT INTO layer_styles (f_table_name, f_geometry_column, styleName,"
                 " useAsDefault) VALUES ('landcover', 'geom', 'mine', 1)"
             )
-        write_style(output, "landcover", LEGEND)
+        embed_style(output, "landcover", LEGEND)
         assert styles(output) == [
             ("landcover", "geom", "mine", 0),
             ("landcover", "geom", "sarseg", 1),
@@ -218,7 +245,7 @@ class TestBeside:
         for path in (qml, sld_file):
             ElementTree.parse(path)
         # What sarseg made, it makes anew unasked.
-        write_style(output, "landcover", LEGEND[:1])
+        write_styles(output, "landcover", LEGEND[:1])
         assert qml.read_text(encoding="utf-8").startswith(vector_qml(LEGEND[:1]))
 
     def test_a_style_by_others_stays_unless_asked(self, tmp_path: Path) -> None:
@@ -244,12 +271,40 @@ class TestBeside:
         assert all("style of a raster" in note for note in notes)
         assert (qml.read_bytes(), sld_file.read_bytes()) == contents
 
-    def test_a_style_that_cannot_be_written_leaves_no_polygons(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("style", ["polygons.qml", "polygons.sld"])
+    def test_where_no_style_can_be_is_told_before_the_work(
+        self, tmp_path: Path, style: str
+    ) -> None:
+        (tmp_path / style).mkdir()
+        for name in ("polygons.fgb", "polygons.shp"):
+            with pytest.raises(OutputError, match=rf"{style}, which is no file"):
+                check_target(tmp_path / name, layer="x", styled=True, overwrite=True)
+            check_target(tmp_path / name, layer="x", styled=False)
+        check_target(tmp_path / "polygons.gpkg", layer="x", styled=True)
+
+    def test_a_style_that_cannot_be_written_loses_no_polygons(self, tmp_path: Path) -> None:
         output = tmp_path / "polygons.fgb"
-        (tmp_path / "polygons.sld").mkdir()
-        with pytest.raises(OutputError, match=r"polygons\.sld"):
-            write(output, overwrite=True)
-        assert not output.exists()
+        (tmp_path / "polygons.qml").mkdir()
+        (note,) = write(output, overwrite=True)
+        assert "polygons.qml, which is no file" in note
+        assert len(pyogrio.read_dataframe(output)) > 0
+        assert output.with_suffix(".sld").is_file()
+
+    def test_polygons_that_fail_leave_the_old_style(self, tmp_path: Path) -> None:
+        output = tmp_path / "polygons.fgb"
+        write(output)
+        before = output.with_suffix(".qml").read_bytes()
+        output.unlink()
+        output.mkdir()  # the polygons cannot take their name
+        with pytest.raises(OutputError, match=r"polygons\.fgb"):
+            write_features(
+                [coverage(blocky(60, 80))],
+                output,
+                crs=None,
+                layer="x",
+                legend=lambda: LEGEND[:1],
+            )
+        assert output.with_suffix(".qml").read_bytes() == before
 
 
 def python_with_qgis() -> str | None:
@@ -313,3 +368,10 @@ def test_a_raster_gets_a_style_beside_it_that_nothing_else_loses(tmp_path: Path)
     assert style.read_bytes() == first
     style.write_text(vector_qml(LEGEND))
     assert "of polygons" in (write_raster_style(landcover, LEGEND, overwrite=True) or "")
+
+
+def test_where_no_style_of_a_raster_can_be(tmp_path: Path) -> None:
+    check_raster_style(tmp_path / "map.tif")
+    (tmp_path / "map.qml").mkdir()
+    with pytest.raises(OutputError, match=r"map\.qml, which is no file"):
+        check_raster_style(tmp_path / "map.tif")

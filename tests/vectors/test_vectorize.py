@@ -449,7 +449,7 @@ def test_unknown_formats_are_refused(tmp_path: Path, name: str) -> None:
 )
 def test_metres_need_a_crs(tmp_path: Path, settings: dict[str, Any]) -> None:
     landcover = write_map(tmp_path / "map.tif", blocky(9, 9))
-    with pytest.raises(UsageError, match=r"no CRS that says how large its pixels are.*px"):
+    with pytest.raises(UsageError, match=r"no CRS: give --.* in pixels.*px"):
         vectorize(landcover, tmp_path / "polygons.gpkg", VectorizeSettings(**settings))
     assert list(tmp_path.iterdir()) == [landcover]
 
@@ -457,9 +457,9 @@ def test_metres_need_a_crs(tmp_path: Path, settings: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("positions", "message"),
     [
-        ([(0, 0), (9, 0)], "do not tell where"),
-        ([(0, 0), (5, 5), (9, 9)], "do not tell where"),
-        ([(x, y) for x in (0, 5, 9) for y in (0, 5, 9)], "folds the raster"),
+        ([(0, 0), (9, 0)], "lie on one line or spot"),
+        ([(0, 0), (5, 5), (9, 9)], "lie on one line or spot"),
+        ([(x, y) for x in (0, 5, 9) for y in (0, 5, 9)], "fold it over itself"),
     ],
     ids=["two", "in-line", "folding"],
 )
@@ -545,5 +545,66 @@ def test_a_raster_on_one_line_of_the_map_is_refused(tmp_path: Path) -> None:
     landcover = write_map(tmp_path / "map.tif", blocky(9, 9), crs="EPSG:32631", transform=transform)
     with rasterio.open(landcover) as dataset:
         assert Georeference.of(dataset).transform == transform
-    with pytest.raises(InputError, match="folds the raster"):
+    with pytest.raises(InputError, match="all pixels on one line"):
         vectorize(landcover, tmp_path / "polygons.gpkg")
+
+
+def test_control_points_that_no_polynomial_leads_through_are_refused(tmp_path: Path) -> None:
+    angles = np.linspace(0, 2 * np.pi, 6, endpoint=False)
+    points = [
+        GroundControlPoint(
+            row=50 + 40 * np.sin(a), col=50 + 40 * np.cos(a), x=7 + np.cos(a), y=50 + np.sin(a)
+        )
+        for a in angles
+    ]
+    landcover = write_map(tmp_path / "map.tif", blocky(99, 99), crs="EPSG:4326", gcps=points)
+    with pytest.raises(InputError, match="6 ground control points"):
+        vectorize(landcover, tmp_path / "polygons.gpkg")
+    assert list(tmp_path.iterdir()) == [landcover]
+
+
+def test_metres_where_pixels_have_no_size_are_refused(tmp_path: Path) -> None:
+    disc = rasterio.CRS.from_string("+proj=geos +h=35785831 +lon_0=0 +sweep=y")
+    landcover = write_map(
+        tmp_path / "map.tif",
+        blocky(50, 50),
+        crs=disc,
+        transform=from_origin(-5.6e6, 5.6e6, 2.24e5, 2.24e5),
+    )
+    settings = VectorizeSettings(min_area=Measure.of_area("5ha"))
+    with pytest.raises(UsageError, match="does not give all pixels a size"):
+        vectorize(landcover, tmp_path / "polygons.gpkg", settings)
+
+
+def test_classes_by_names_that_several_have_or_none(tmp_path: Path) -> None:
+    names = {0: "water", 1: "Water"}
+    landcover = write_map(tmp_path / "map.tif", blocky(30, 30), names=names, **UTM)
+
+    def ids(*select: str) -> list[int]:
+        settings = VectorizeSettings(select=select)
+        summary = vectorize(landcover, tmp_path / "polygons.gpkg", settings, overwrite=True)
+        return [total.class_id for total in summary.classes]
+
+    assert ids("WATER") == [0, 1]
+    assert ids("class 3", "0") == [0, 3]
+
+
+def test_long_edges_are_bent_on_the_way_to_longitude_and_latitude(tmp_path: Path) -> None:
+    profile = {"crs": "EPSG:32631", "transform": from_origin(4e5, 6.9e6, 1000, 1000)}
+    landcover = write_map(tmp_path / "map.tif", np.zeros((250, 250), np.uint8), **profile)
+    vectorize(landcover, tmp_path / "polygons.geojson")
+    vectorize(landcover, tmp_path / "polygons.gpkg")
+    (bent,) = geopandas.read_file(tmp_path / "polygons.geojson").to_crs(32631).geometry
+    (exact,) = read(tmp_path / "polygons.gpkg").geometry
+    assert shapely.hausdorff_distance(bent, exact) < 20  # of an edge of 250 km
+    assert len(exact.exterior.coords) == 5
+
+
+def test_geojson_of_a_map_round_a_pole_is_refused(tmp_path: Path) -> None:
+    profile = {"crs": "EPSG:3413", "transform": from_origin(-32_000, 32_000, 1000, 1000)}
+    landcover = write_map(tmp_path / "map.tif", blocky(64, 64), **profile)
+    with pytest.raises(UsageError, match=r"round a pole.*\.gpkg"):
+        vectorize(landcover, tmp_path / "polygons.geojson")
+    vectorize(landcover, tmp_path / "polygons.gpkg")
+    beside = write_map(tmp_path / "beside.tif", blocky(64, 64), **POLAR)
+    vectorize(beside, tmp_path / "polygons.geojson")

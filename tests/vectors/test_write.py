@@ -466,6 +466,18 @@ class TestShapefile:
         assert {path.suffix for path in tmp_path.iterdir()} == {".shp", ".shx", ".dbf", ".cpg"}
         assert len(read(output)) == 3
 
+    def test_new_parts_are_there_before_old_ones_go(self, tmp_path: Path) -> None:
+        output = tmp_path / "polygons.shp"
+        write(output)
+        (tmp_path / "polygons.qix").mkdir()  # an old part that cannot be deleted
+        with pytest.raises(OutputError, match=r"polygons\.qix is a folder"):
+            check_target(output, layer="x", overwrite=True)
+        with pytest.raises(OutputError, match="could not be written"):
+            write(output, [squares(3)])
+        frame = read(output)
+        assert (len(frame), frame.crs) == (3, UTM)
+        assert list(frame["class_id"]) == [0, 1, 0]
+
     @pytest.mark.parametrize("part", [".shp", ".dbf"])
     def test_more_than_it_holds(
         self, tmp_path: Path, part: str, monkeypatch: pytest.MonkeyPatch

@@ -1,0 +1,59 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import rasterio
+from rasterio.env import get_gdal_config
+
+from sarseg.scenes.block_cache import block_cache
+
+
+def limit() -> int:
+    return int(get_gdal_config("GDAL_CACHEMAX"))
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_the_earlier_limit_holds_again(nested: bool) -> None:
+    before = limit()
+    outer = rasterio.Env() if nested else rasterio.Env(GDAL_CACHEMAX=before)
+    with outer:
+        with block_cache(12_345_678):
+            assert limit() == 12_345_678
+            with block_cache(1_234_567):
+                assert limit() == 1_234_567
+            assert limit() == 12_345_678
+        assert limit() == before
+    assert limit() == before
+    with block_cache(12_345_678):
+        assert limit() == 12_345_678
+    assert limit() == before
+
+
+def test_the_earlier_limit_holds_after_an_error() -> None:
+    before = limit()
+    with rasterio.Env():
+        with pytest.raises(KeyError), block_cache(12_345_678):
+            raise KeyError
+        assert limit() == before
+
+
+SET_FOR_THE_PROCESS = """
+from rasterio.env import get_gdal_config
+from sarseg.scenes.block_cache import block_cache
+for _ in range(2):
+    with block_cache(12_345_678):
+        print(get_gdal_config("GDAL_CACHEMAX"))
+"""
+
+
+def test_what_is_set_for_the_process_is_obeyed() -> None:
+    printed = subprocess.run(
+        [sys.executable, "-c", SET_FOR_THE_PROCESS],
+        cwd=Path(__file__).parents[2],
+        env={"GDAL_CACHEMAX": "7654321"},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert set(map(int, printed.stdout.split())) == {7_654_321}
