@@ -76,6 +76,8 @@ def write_map(path: Path, side: int) -> None:
     }
     with rasterio.open(path, "w", **profile) as dataset:
         dataset.write(classes, 1)
+        names = {f"CLASS_{number}": f"class {number}" for number in range(CLASSES)}
+        dataset.update_tags(1, **names)  # as the maps of sarseg have them
 
 
 def by_sarseg(options: list[str]) -> Callable[[Path, Path], None]:

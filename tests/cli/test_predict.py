@@ -457,7 +457,7 @@ def test_scenes_without_data_do_not_fail_a_folder(
     run = sarseg(*arguments)
     assert run.code == 0, run.stderr
     found = json.loads(run.stdout)
-    assert found["empty"] == [[str(empty)]]
+    assert [each["scene"] for each in found["empty"]] == [[str(empty)]]
     assert found["failed"] == []
     assert "2 scenes: 1 made, 1 empty." in run.stderr
     assert [path.name for path in (tmp_path / "maps").glob("*.tif")] == ["s_vv_landcover.tif"]
