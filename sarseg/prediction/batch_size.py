@@ -108,7 +108,8 @@ class _Trial:
         ``smaller`` is a batch that was run.
         """
         each = (smaller.peak_memory - self._base) / smaller.batch_size
-        if held_memory(self._device) + size * each > self.limit:
+        # from the base, as what a run has freed since then, and the process keeps, is used again
+        if self._base + size * each > self.limit:
             return None
         found = self.run(size)
         return found if found and found.peak_memory <= self.limit else None
