@@ -59,6 +59,12 @@ def fallback_colour(class_id: int) -> tuple[int, int, int]:
     return round(red * shade), round(green * shade), round(blue * shade)
 
 
+def hexadecimal(colour: Sequence[int]) -> str:
+    """``#rrggbb`` of three numbers in 0..255."""
+    red, green, blue = colour
+    return f"#{red:02x}{green:02x}{blue:02x}"
+
+
 def class_ids(classes: Sequence[LandCoverClass]) -> NDArray[np.uint8]:
     """Class id (256,) of each index in ``classes``, nodata of all others."""
     ids = np.full(NODATA + 1, NODATA, np.uint8)

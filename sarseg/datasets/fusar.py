@@ -22,12 +22,13 @@ from sarseg.cache import cache_folder
 from sarseg.classes import LandCoverClass
 from sarseg.datasets.division import divided
 from sarseg.datasets.manifest import SceneRecord
-from sarseg.datasets.pairs import Layer, Pair, check_shapes, counted, pair_by_name, some
+from sarseg.datasets.pairs import Layer, Pair, check_shapes, pair_by_name, some
 from sarseg.datasets.raster import read_colours, read_measurements, single_band
 from sarseg.datasets.sample import ChipData, ChipRef, Split
 from sarseg.errors import DatasetError
 from sarseg.filters.chain import NO_FILTERS, Filters
 from sarseg.scenes.radiometry import to_intensity
+from sarseg.wording import counted
 
 DATA_VARIABLE = "SARSEG_DATA"
 """Environment variable: a folder that is, or holds, the published datasets."""

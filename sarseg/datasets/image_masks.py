@@ -24,7 +24,7 @@ from sarseg.datasets.division import divided
 from sarseg.datasets.foreground import GREY
 from sarseg.datasets.image_kind import image_kind
 from sarseg.datasets.manifest import SceneRecord
-from sarseg.datasets.pairs import Layer, Pair, check_shapes, counted, pair_by_name
+from sarseg.datasets.pairs import Layer, Pair, check_shapes, pair_by_name
 from sarseg.datasets.raster import read_measurements, read_raster, single_band
 from sarseg.datasets.sample import ChipData, ChipRef, Split
 from sarseg.errors import DatasetError, InputError
@@ -32,6 +32,7 @@ from sarseg.filters.chain import NO_FILTERS, Filters
 from sarseg.scenes.auxiliary import is_auxiliary
 from sarseg.scenes.labels import read_class_names
 from sarseg.scenes.radiometry import of_backscatter, to_intensity
+from sarseg.wording import counted
 
 IMAGE_FOLDERS = ("images", "image", "imgs", "img")
 MASK_FOLDERS = ("masks", "mask", "labels", "label")

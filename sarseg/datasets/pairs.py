@@ -8,6 +8,7 @@ from typing import Self
 
 from sarseg.datasets.raster import Shape, read_shape
 from sarseg.errors import DatasetError
+from sarseg.wording import counted
 
 _NAMED = 10
 """So many names are listed of each fault."""
@@ -143,11 +144,6 @@ def some(names: Iterable[str]) -> str:
     every = list(names)
     more = len(every) - _NAMED
     return ", ".join(every[:_NAMED]) + (f" and {more} more" if more > 0 else "")
-
-
-def counted(count: int, what: str) -> str:
-    """``1 image``, ``2 images``."""
-    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _shortened(lines: Sequence[str]) -> list[str]:

@@ -1,9 +1,10 @@
 """How pages are made that need nothing else: Jinja, a style, numbers as people read them."""
 
 import math
-from collections.abc import Sequence
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+
+from sarseg.classes import hexadecimal
 
 DASH = "–"
 """What stands where there is no figure."""
@@ -29,7 +30,7 @@ def environment(package: str) -> Environment:
         "percent": percent,
         "number": number,
         "hectares": hectares,
-        "colour": colour,
+        "colour": hexadecimal,
     }
     made.filters.update(shown_as)
     made.globals.update(shown_as)
@@ -59,9 +60,3 @@ def hectares(value: float | None) -> str:
         return number(round(value))
     small = 0 < abs(value) < 0.1
     return number(value, 1 - math.floor(math.log10(abs(value))) if small else 2)
-
-
-def colour(rgb: Sequence[int]) -> str:
-    """``#rrggbb`` of three numbers in 0..255."""
-    red, green, blue = rgb
-    return f"#{red:02x}{green:02x}{blue:02x}"

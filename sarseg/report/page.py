@@ -14,8 +14,9 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 from PIL import Image
 
+from sarseg.classes import hexadecimal
 from sarseg.pages.images import png_address, webp_address
-from sarseg.pages.templates import colour, environment, percent
+from sarseg.pages.templates import environment, percent
 from sarseg.report.backdrop import Backdrop
 from sarseg.report.colours import CONFIDENCE_STOPS, class_image, grey_image, value_image
 from sarseg.report.places import coordinates
@@ -83,7 +84,7 @@ def _viewer(survey: MapSurvey, *, over_scene: bool) -> dict[str, Any]:
         "height": survey.georeference.height,
         "step": survey.step,
         "classes": {
-            total.entry.id: {"name": total.entry.name, "colour": colour(total.entry.colour)}
+            total.entry.id: {"name": total.entry.name, "colour": hexadecimal(total.entry.colour)}
             for total in survey.totals
         },
         "confidence": survey.mean_confidence is not None,

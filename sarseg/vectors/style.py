@@ -7,7 +7,7 @@ from typing import Protocol
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
-from sarseg.classes import fallback_colour
+from sarseg.classes import fallback_colour, hexadecimal
 
 FIELD = "class_id"
 """The field of the polygons that the styles go by."""
@@ -124,7 +124,7 @@ def raster_qml(legend: Sequence[Drawn]) -> str:
             "paletteEntry",
             {
                 "value": str(entry.id),
-                "color": _hexadecimal(entry),
+                "color": hexadecimal(entry.colour),
                 "alpha": "255",
                 "label": _text(entry.name),
             },
@@ -157,7 +157,7 @@ def sld(legend: Sequence[Drawn], layer: str) -> str:
         SubElement(equal, "ogc:PropertyName").text = FIELD
         SubElement(equal, "ogc:Literal").text = str(entry.id)
         symbolizer = SubElement(rule, "PolygonSymbolizer")
-        colour = _hexadecimal(entry)
+        colour = hexadecimal(entry.colour)
         _add_parameters(SubElement(symbolizer, "Fill"), [("fill", colour)])
         _add_parameters(
             SubElement(symbolizer, "Stroke"),
@@ -178,10 +178,6 @@ def _add_properties(layer: Element, properties: Mapping[str, str]) -> None:
 def _add_parameters(parent: Element, parameters: Iterable[tuple[str, str]]) -> None:
     for name, value in parameters:
         SubElement(parent, "CssParameter", {"name": name}).text = value
-
-
-def _hexadecimal(entry: Drawn) -> str:
-    return "#{:02x}{:02x}{:02x}".format(*entry.colour)
 
 
 def _text(text: str) -> str:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from sarseg.pages.templates import colour, environment, hectares, number, percent, share
+from sarseg.classes import hexadecimal
+from sarseg.pages.templates import environment, hectares, number, percent, share
 
 THIN = "\N{NARROW NO-BREAK SPACE}"
 
@@ -27,7 +28,7 @@ def test_other_figures() -> None:
     assert (share(0.12345), share(None)) == ("0.123", "–")
     assert (percent(0.12345), percent(None)) == ("12.3 %", "–")
     assert number(1234.56, 1) == f"1{THIN}234.6"
-    assert colour((0, 16, 255)) == "#0010ff"
+    assert hexadecimal((0, 16, 255)) == "#0010ff"
 
 
 def test_what_is_shown_is_escaped() -> None:
