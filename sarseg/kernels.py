@@ -19,7 +19,7 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
     Division by zero gives infinity or NaN, as in numpy. Floating-point sums keep their order. The
     machine code is kept on disk from one process to the next, where numba finds a place for it. It
     is made anew when the function's own file changes, and no other: so a compiled function calls
-    compiled functions of its own file alone.
+    compiled functions of its own file alone, and is given what another file may come to change.
     """
     try:
         return njit(nogil=True, cache=True, error_model="numpy")(function)

@@ -12,14 +12,14 @@ from sarseg.scenes.window import Window
 BlendWindow = Literal["hann", "gaussian", "pyramid", "flat"]
 """How a tile's weight falls towards its edges."""
 
-CERTAIN = 65535
+CERTAIN = 4095
 """What a probability of 1 is in sums."""
 
 # Probabilities and weights are added up as whole numbers. Such sums are exact: they depend on
 # neither the order of the tiles nor what else is added, and tiles that agree give what they agree
-# on to the last digit. In rows and in columns the weights that meet at a pixel add up to 256 at
-# most, thus 256 * 256 * 65535 fits 32 bits.
-_TOTAL = 256
+# on to the last digit. In rows and in columns the weights that meet at a pixel add up to 1024 at
+# most, thus 1024 * 1024 * 4095 fits 32 bits.
+_TOTAL = 1024
 
 
 def blend_profile(window: BlendWindow, tile: int, overlap: int) -> NDArray[np.uint32]:
@@ -44,8 +44,9 @@ def blend_profile(window: BlendWindow, tile: int, overlap: int) -> NDArray[np.ui
     meeting = -(-tile // stride)
     padded = np.zeros(meeting * stride)
     padded[:tile] = shape
+    # rounding, and the one in place of nothing, add no more than one for each
     scale = (_TOTAL - meeting) / padded.reshape(meeting, stride).sum(axis=0).max()
-    profile: NDArray[np.uint32] = (1 + np.floor(shape * scale)).astype(np.uint32)
+    profile: NDArray[np.uint32] = np.maximum(np.rint(shape * scale), 1).astype(np.uint32)
     return profile
 
 
@@ -115,7 +116,7 @@ def _add(
         for channel in range(num_classes):
             for col in range(len(col_weights)):
                 if valid[row, col]:
-                    share = np.uint32(probabilities[channel, row, col] * np.float32(65535) + 0.5)
+                    share = np.uint32(probabilities[channel, row, col] * np.float32(CERTAIN) + 0.5)
                     sums[channel, row, col] += share * row_weights[row] * col_weights[col]
         for col in range(len(col_weights)):
             if valid[row, col]:

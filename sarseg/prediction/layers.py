@@ -49,7 +49,7 @@ class MapLayers:
         shares = bands[1 + self.confidence + self.entropy :]
 
         def fill(first: int, end: int) -> None:
-            _decide(sums, groups, ids, bands[0], percent, entropy, shares, first, end)
+            _decide(sums, CERTAIN, groups, ids, bands[0], percent, entropy, shares, first, end)
 
         over_rows(shape[0], fill)
         return bands
@@ -68,6 +68,7 @@ def map_layers(card: ModelCard, settings: PredictSettings) -> MapLayers:
 @compiled
 def _decide(
     sums: NDArray[np.uint32],
+    certain: int,
     groups: NDArray[np.int64],
     ids: NDArray[np.uint8],
     classes: NDArray[np.uint8],
@@ -90,7 +91,7 @@ def _decide(
             for group in range(1, len(ids)):
                 if total[group] > total[best]:
                     best = group
-            whole = np.float64(weight) * CERTAIN
+            whole = np.float64(weight) * certain
             classes[row, col] = ids[best]
             percent[row, col] = np.uint8(min(100.0 * total[best] / whole, 100.0) + 0.5)
             if len(entropy):

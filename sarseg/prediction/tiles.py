@@ -16,12 +16,11 @@ _LARGEST_PART = 7, 8
 class TileGrid:
     """A regular grid of square tiles of ``tile`` pixels that overlap by ``overlap`` pixels.
 
-    In each direction the scene is cut into cores of ``stride = tile - overlap`` pixels; a tile
-    begins ``overlap // 2`` before its core, so that tiles at the border overhang the scene and
-    every pixel has context on all sides. Cores begin at multiples of the stride in a frame in which
-    the scene's first pixel is ``anchor`` (row, column): scenes that share a frame share their
-    tiles, where both have them. A direction in which the scene is not longer than a tile gets one
-    tile.
+    In each direction tiles begin at multiples of ``stride = tile - overlap`` in a frame in which
+    the scene's first pixel is ``anchor`` (row, column), so that scenes which share a frame share
+    their tiles, where both have them. The first is the last that begins no later than the scene,
+    the last the first that ends no earlier: those at the border may overhang it. A direction in
+    which the scene is not longer than a tile gets one tile, with the scene in its middle.
 
     At most seven eighths of a tile may overlap, UsageError otherwise.
     """
@@ -73,19 +72,17 @@ class TileGrid:
         columns = len(self.col_starts)
         count = 1
         if widest is not None and self.width > widest:
-            # the last strip is wider than its strides by what leads up to a core
-            count = -(-columns // max((widest - self.overlap // 2) // self.stride, 1))
+            # the last tile of the last strip overlaps no other
+            count = -(-columns // max((widest - self.overlap) // self.stride, 1))
         cuts = [self.col_starts[columns * number // count] for number in range(1, count)]
-        bounds = [0, *(cut for cut in cuts if cut > 0), self.width]
+        bounds = [0, *cuts, self.width]
         return [Strip(self, col, col_end - col) for col, col_end in pairwise(bounds)]
 
     def _starts(self, length: int, anchor: int) -> range:
-        lead = self.overlap // 2
         if length <= self.tile:
-            # Shifted no further than that the tile still reaches the scene's end.
-            start = -min(lead, self.tile - length)
+            start = -((self.tile - length) // 2)
             return range(start, start + 1)
-        return range(-lead - anchor % self.stride, length - lead, self.stride)
+        return range(-(anchor % self.stride), length - self.overlap, self.stride)
 
 
 @dataclass(frozen=True)

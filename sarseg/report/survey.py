@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sarseg.classes import MAX_CLASS_ID, NODATA, LandCoverClass, complete_legend
 from sarseg.errors import InputError
 from sarseg.kernels import compiled
-from sarseg.scenes.block_cache import ROWS_OF_A_MAP, block_cache
+from sarseg.scenes.block_cache import block_cache, row_of_blocks
 from sarseg.scenes.georeference import Georeference
 from sarseg.scenes.ground import map_crs, misplacement
 from sarseg.scenes.landcover import read_legend
@@ -99,7 +99,7 @@ def survey_map(path: Path, progress: Callable[[int, int], None] | None = None) -
     Raises InputError where the file is no map: unreadable, not of whole numbers, with values that
     are no class id, or without any class.
     """
-    with block_cache(ROWS_OF_A_MAP), closing(open_raster(str(path))) as dataset:
+    with closing(open_raster(str(path))) as dataset, block_cache(row_of_blocks(dataset)):
         georeference = Georeference.of(dataset)
         size = PixelSize.of(georeference)
         unmeasured = _unmeasured(georeference, size)

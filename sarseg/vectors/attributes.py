@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
-import shapely
 from numpy.typing import NDArray
 
 from sarseg.classes import LandCoverClass
@@ -58,7 +57,7 @@ def dissolved(features: Features) -> Features:
     fields = features.fields
     ids, first, rows = np.unique(fields["class_id"], return_index=True, return_inverse=True)
     order = np.argsort(rows, kind="stable")
-    parts = shapely.multipolygons(features.geometries[order], indices=rows[order])
+    parts = np.searchsorted(rows[order], np.arange(len(ids) + 1))
     sums = {name: np.bincount(rows, fields[name]) for name in ("area_ha", "perimeter_m", "pixels")}
     together: dict[str, NDArray[Any]] = {
         "class_id": ids,
@@ -76,7 +75,7 @@ def dissolved(features: Features) -> Features:
         np.minimum.at(lowest, rows[known], fields["confidence_min"][known])
         together["confidence_mean"] = np.where(total > 0, percent / np.maximum(total, 1), np.nan)
         together["confidence_min"] = np.where(np.isfinite(lowest), lowest, np.nan)
-    return Features(np.asarray(parts), together)
+    return Features(features.polygons.taken(order), together, parts)
 
 
 def _perimeters(polygons: Polygons, size: PixelSize | None) -> NDArray[np.float64]:

@@ -20,7 +20,7 @@ from sarseg.vectors.rows import NO_CLASS, Percentages, Rows
 BATCH = 8192
 """The most regions that are given at once."""
 
-_HELD = 500_000
+_HELD = 2**17
 """Turns; where there are more, those of complete regions are given away."""
 
 _TURN = np.dtype(
@@ -207,22 +207,22 @@ def _given(
     sure: bool,
 ) -> Iterator[Regions]:
     """Regions of ``labels`` (N,) from turns, whose ``ranks`` tell to which of them they belong."""
-    starts, lengths, owners, shells = _rings(turns, ranks)
+    path, fixed, starts, owners, shells = _followed(turns, ranks)
     order = np.lexsort((~shells, owners))
-    starts, lengths, owners = starts[order], lengths[order], owners[order]
-    first_rings = np.searchsorted(owners, np.arange(len(labels) + 1))
+    lengths = np.diff(starts)[order]
+    first_rings = np.searchsorted(owners[order], np.arange(len(labels) + 1))
     for begin in range(0, len(labels), BATCH):
         polygons = first_rings[begin : begin + BATCH + 1]
         part = slice(polygons[0], polygons[-1])
         rings = np.concatenate([[0], np.cumsum(lengths[part] + 1)])
-        corners, fixed = _corners(turns, starts[part], rings)
+        corners, of_corners = _closed(path, fixed, starts[order[part]], rings)
         found = labels[begin : begin + BATCH]
         yield Regions(
             class_ids=found["class_id"].astype(np.int64),
             pixels=found["pixels"],
             areas=found["area"] if measured else np.full(len(found), np.nan),
             confidence=_confidence(found) if sure else None,
-            outlines=Outlines(corners, rings, polygons - polygons[0], fixed),
+            outlines=Outlines(corners, rings, polygons - polygons[0], of_corners),
         )
 
 
@@ -401,46 +401,60 @@ def _united(labels: NDArray[np.void]) -> NDArray[np.int32]:
 
 
 @compiled
-def _rings(
+def _followed(
     turns: NDArray[np.void], ranks: NDArray[np.int32]
-) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int32], NDArray[np.bool_]]:
-    """First turn, number of turns, region, and whether it is a shell, of each ring; those of rank
-    -1 are left out."""
+) -> tuple[
+    NDArray[np.int32], NDArray[np.bool_], NDArray[np.int64], NDArray[np.int32], NDArray[np.bool_]
+]:
+    """Turns ring after ring, those of rank -1 left out: x and y (V, 2), and whether they are fixed
+    (V,). Of R rings: where they begin (R + 1,), their region, and whether they are its shell."""
     seen = np.zeros(len(turns), np.bool_)
-    count = 0
-    starts = np.empty(len(turns) // 4 + 1, np.int32)
-    lengths = np.empty(len(turns) // 4 + 1, np.int64)
+    path = np.empty((len(turns), 2), np.int32)
+    fixed = np.empty(len(turns), np.bool_)
+    starts = np.zeros(len(turns) // 4 + 2, np.int64)
     owners = np.empty(len(turns) // 4 + 1, np.int32)
     shells = np.empty(len(turns) // 4 + 1, np.bool_)
+    rings = 0
+    done = 0
     for start in range(len(turns)):
         if seen[start] or ranks[start] < 0:
             continue
         twice_area = 0
-        length = 0
+        x = np.int64(turns[start].x)
+        y = np.int64(turns[start].y)
         turn = start
         while not seen[turn]:
             seen[turn] = True
-            following = turns[turn].next
-            twice_area += np.int64(turns[turn].x) * turns[following].y
-            twice_area -= np.int64(turns[following].x) * turns[turn].y
-            length += 1
-            turn = following
-        starts[count], lengths[count] = start, length
-        owners[count], shells[count] = ranks[start], twice_area < 0  # rows count downwards
-        count += 1
-    return starts[:count], lengths[:count], owners[:count], shells[:count]
+            path[done, 0], path[done, 1] = x, y
+            fixed[done] = turns[turn].fixed
+            done += 1
+            turn = turns[turn].next
+            next_x = np.int64(turns[turn].x)
+            next_y = np.int64(turns[turn].y)
+            twice_area += x * next_y - next_x * y
+            x, y = next_x, next_y
+        owners[rings], shells[rings] = ranks[start], twice_area < 0  # rows count downwards
+        rings += 1
+        starts[rings] = done
+    return path[:done], fixed[:done], starts[: rings + 1], owners[:rings], shells[:rings]
 
 
 @compiled
-def _corners(
-    turns: NDArray[np.void], starts: NDArray[np.int32], rings: NDArray[np.int64]
+def _closed(
+    path: NDArray[np.int32],
+    fixed: NDArray[np.bool_],
+    starts: NDArray[np.int64],
+    rings: NDArray[np.int64],
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Corners of the rings that begin at ``starts``, each with its first corner again as its last,
+    and whether they are fixed."""
     corners = np.empty((rings[-1], 2), np.float64)
-    fixed = np.empty(rings[-1], np.bool_)
+    of_corners = np.empty(rings[-1], np.bool_)
     for ring in range(len(starts)):
-        turn = starts[ring]
-        for corner in range(rings[ring], rings[ring + 1]):
-            corners[corner, 0], corners[corner, 1] = turns[turn].x, turns[turn].y
-            fixed[corner] = turns[turn].fixed
-            turn = turns[turn].next
-    return corners, fixed
+        first, last = rings[ring], rings[ring + 1] - 1
+        for corner in range(first, last):
+            turn = starts[ring] + corner - first
+            corners[corner, 0], corners[corner, 1] = path[turn, 0], path[turn, 1]
+            of_corners[corner] = fixed[turn]
+        corners[last], of_corners[last] = corners[first], of_corners[first]
+    return corners, of_corners

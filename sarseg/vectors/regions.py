@@ -3,6 +3,7 @@
 x is the column and y the row, counted from the upper left corner of the upper left pixel.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -28,6 +29,32 @@ class Polygons:
     rings: NDArray[np.int64]
     polygons: NDArray[np.int64]
 
+    def __len__(self) -> int:
+        return len(self.polygons) - 1
+
+    def __getitem__(self, rows: slice) -> "Polygons":
+        """Consecutive polygons."""
+        first, end, _ = rows.indices(len(self))
+        polygons = self.polygons[first : max(first, end) + 1]
+        rings = self.rings[polygons[0] : polygons[-1] + 1]
+        corners = self.corners[rings[0] : rings[-1]]
+        return Polygons(corners, rings - rings[0], polygons - polygons[0])
+
+    def taken(self, rows: NDArray[np.intp]) -> "Polygons":
+        """The polygons of the numbers ``rows`` (M,), in that order."""
+        which, polygons = _spread(self.polygons, rows)
+        which, rings = _spread(self.rings, which)
+        return Polygons(self.corners[which], rings, polygons)
+
+    @classmethod
+    def joined(cls, parts: Sequence["Polygons"]) -> "Polygons":
+        """All polygons of ``parts``, one or more, one after the other."""
+        return Polygons(
+            np.concatenate([part.corners for part in parts]),
+            _offsets(np.concatenate([np.diff(part.rings) for part in parts])),
+            _offsets(np.concatenate([np.diff(part.polygons) for part in parts])),
+        )
+
     @classmethod
     def of(cls, geometries: Geometries) -> "Polygons":
         """The polygons (N,) of shapely as arrays."""
@@ -40,6 +67,20 @@ class Polygons:
             shapely.GeometryType.POLYGON, self.corners, (self.rings, self.polygons)
         )
         return polygons
+
+
+def _offsets(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.concatenate([[0], np.cumsum(lengths)])
+
+
+def _spread(
+    offsets: NDArray[np.int64], chosen: NDArray[np.intp]
+) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
+    """Numbers of the elements of the ``chosen`` groups, which begin at ``offsets``, and where the
+    groups begin among these."""
+    lengths = offsets[chosen + 1] - offsets[chosen]
+    begin = _offsets(lengths)
+    return np.repeat(offsets[chosen] - begin[:-1], lengths) + np.arange(begin[-1]), begin
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sarseg.ahead import Ahead
 from sarseg.classes import LandCoverClass
 from sarseg.errors import InputError, UsageError
-from sarseg.scenes.block_cache import ROWS_OF_A_MAP, block_cache
+from sarseg.scenes.block_cache import block_cache, row_of_blocks
 from sarseg.scenes.ground import gcp_order
 from sarseg.scenes.opening import open_raster
 from sarseg.vectors.attributes import attributes, dissolved
@@ -23,7 +23,7 @@ from sarseg.vectors.majority import majority
 from sarseg.vectors.measures import Measure
 from sarseg.vectors.placement import place
 from sarseg.vectors.polygonise import polygonise
-from sarseg.vectors.regions import Geometries, Polygons, Regions
+from sarseg.vectors.regions import Polygons, Regions
 from sarseg.vectors.rows import Rows, confidence_band, read_percentages
 from sarseg.vectors.sieve import Rule, sieved
 from sarseg.vectors.simplify import simplified
@@ -109,7 +109,7 @@ def vectorize(
         styled=styled,
         inputs=[Path(landcover)],
     )
-    with block_cache(ROWS_OF_A_MAP), open_raster(str(landcover)) as dataset:
+    with open_raster(str(landcover)) as dataset, block_cache(row_of_blocks(dataset)):
         source = ClassRaster(str(landcover), dataset)
         check_crs(output, source.crs)
         bent = is_reprojected(output, source.crs)
@@ -240,9 +240,9 @@ def _shaped(
         done += number
 
 
-def _on_the_map(polygons: Polygons, source: ClassRaster, bent: bool) -> Geometries:
-    placed = place(polygons, source.georeference, bent=bent).geometries()
-    if source.by_points and not shapely.is_valid(placed).all():
+def _on_the_map(polygons: Polygons, source: ClassRaster, bent: bool) -> Polygons:
+    placed = place(polygons, source.georeference, bent=bent)
+    if source.by_points and not shapely.is_valid(placed.geometries()).all():
         raise InputError(
             f"The georeferencing of {source.name} folds the raster over itself, so that its "
             "polygons cross themselves; check its transform or ground control points."
@@ -251,9 +251,9 @@ def _on_the_map(polygons: Polygons, source: ClassRaster, bent: bool) -> Geometri
 
 
 def _of_classes(features: Features, chosen: frozenset[int]) -> Features:
-    kept = np.isin(features.fields["class_id"], list(chosen))
+    kept = np.flatnonzero(np.isin(features.fields["class_id"], list(chosen)))
     fields = {name: values[kept] for name, values in features.fields.items()}
-    return Features(features.geometries[kept], fields)
+    return Features(features.polygons.taken(kept), fields)
 
 
 def _joined(batches: Sequence[Features]) -> Features:
@@ -261,7 +261,7 @@ def _joined(batches: Sequence[Features]) -> Features:
         name: np.concatenate([batch.fields[name] for batch in batches])
         for name in batches[0].fields
     }
-    return Features(np.concatenate([batch.geometries for batch in batches]), fields)
+    return Features(Polygons.joined([batch.polygons for batch in batches]), fields)
 
 
 def _counted(batches: Iterable[Features], totals: Totals) -> Iterator[Features]:

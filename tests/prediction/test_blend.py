@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sarseg.classes import NODATA, LandCoverClass
-from sarseg.prediction.blend import BlendWindow, StripBlender, blend_profile
+from sarseg.prediction.blend import CERTAIN, BlendWindow, StripBlender, blend_profile
 from sarseg.prediction.layers import MapLayers
 from sarseg.prediction.regrouping import Regrouping
 from sarseg.prediction.tiles import Strip, TileGrid
@@ -95,12 +95,11 @@ def test_weights_are_never_zero_and_largest_in_the_middle(
     assert profile.min() >= 1
     np.testing.assert_array_equal(profile, profile[::-1])
     assert (np.diff(profile[: (tile + 1) // 2]) >= 0).all()
-    # Sums of 16 bit probabilities stay within 32 bits, however many tiles meet.
+    # Sums stay within 32 bits, however many tiles meet.
     stride = tile - overlap
     meeting = np.zeros(stride, int)
     np.add.at(meeting, np.arange(tile) % stride, profile)
-    assert meeting.max() <= 256
-    assert meeting.max() ** 2 * 65535 < 2**32
+    assert meeting.max() ** 2 * CERTAIN < 2**32
 
 
 @pytest.mark.parametrize("window", WINDOWS)
@@ -113,7 +112,7 @@ def test_windows_are_what_they_are_called(window: BlendWindow) -> None:
         "gaussian": np.exp(-0.5 * ((position - 0.5) * 8) ** 2),
         "flat": np.ones(256),
     }[window]
-    np.testing.assert_allclose(profile, expected, atol=0.012)
+    np.testing.assert_allclose(profile, expected, atol=0.005)
 
 
 @settings(deadline=None)
@@ -130,11 +129,11 @@ def test_tiles_that_agree_give_exactly_that(grid: TileGrid, window: BlendWindow,
     assert (bands == bands[:, :1, :1]).all()
     first = bands[:, 0, 0].astype(float)
     assert first[0] == probabilities.argmax()
-    assert abs(first[1] - 100 * probabilities.max()) <= 0.501
+    assert abs(first[1] - 100 * probabilities.max()) <= 0.513  # and half of one part of CERTAIN
     with np.errstate(divide="ignore", invalid="ignore"):
         entropy = -np.nansum(probabilities * np.log(probabilities)) / np.log(4)
-    assert abs(first[2] - 100 * entropy) <= 0.52
-    np.testing.assert_allclose(first[3:], 100 * probabilities, atol=0.502)
+    assert abs(first[2] - 100 * entropy) <= 0.6
+    np.testing.assert_allclose(first[3:], 100 * probabilities, atol=0.513)
 
 
 @settings(deadline=None)
@@ -155,7 +154,7 @@ def test_is_the_weighted_mean_of_all_tiles(grid: TileGrid, window: BlendWindow, 
     mean = sums[:, answers.valid] / sums[:, answers.valid].sum(axis=0)
     chosen = np.take_along_axis(mean, classes[answers.valid][None].astype(int), axis=0)[0]
     np.testing.assert_allclose(chosen, mean.max(axis=0), atol=1e-4)
-    np.testing.assert_allclose(confidence[answers.valid], 100 * mean.max(axis=0), atol=0.51)
+    np.testing.assert_allclose(confidence[answers.valid], 100 * mean.max(axis=0), atol=0.52)
 
 
 @settings(deadline=None)
@@ -179,8 +178,8 @@ def test_tiles_fade_into_each_other() -> None:
         answers.of[tile] = np.zeros((2, 80, 80), np.float32)
         answers.of[tile][number % 2] = 1.0
     classes, confidence = blended(grid.strips()[0], answers, layers(2, confidence=True))
-    assert classes[5, :40].tolist() == [0] * 40
-    assert classes[5, 40:80].tolist() == [1] * 40
+    assert classes[5, :60].tolist() == [0] * 60
+    assert classes[5, 60:].tolist() == [1] * 60
     steps = np.abs(np.diff(confidence[5].astype(int)))
     assert steps.max() <= 5
     assert confidence[5].min() in (50, 51, 52)
@@ -198,14 +197,14 @@ def test_grouped_classes_compete_with_the_sum_of_their_probabilities() -> None:
         "probability of a",
         "probability of b",
     )
-    sums = np.array([30, 40, 30, 0], np.uint32)[:, None, None] * np.uint32(65535)
+    sums = np.array([30, 40, 30, 0], np.uint32)[:, None, None] * np.uint32(CERTAIN)
     sums[3] = 100
     bands = asked.of(sums)
     assert bands[:, 0, 0].tolist() == [4, 60, 97, 40, 60]
 
 
 def test_of_equally_probable_classes_the_first_is_taken() -> None:
-    sums = np.array([0, 5, 5, 0], np.uint32)[:, None, None] * np.uint32(65535)
+    sums = np.array([0, 5, 5, 0], np.uint32)[:, None, None] * np.uint32(CERTAIN)
     sums[3] = 10
     assert layers(3, confidence=True).of(sums)[:, 0, 0].tolist() == [1, 50]
 

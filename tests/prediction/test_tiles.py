@@ -100,19 +100,27 @@ def test_rows_are_finished_once_and_when_no_later_tile_touches_them(grid: TileGr
     assert next_row == grid.height
 
 
+@settings(deadline=None)
+@given(grid=grids())
+def test_the_scene_could_do_without_no_row_and_no_column_of_tiles(grid: TileGrid) -> None:
+    """The first and the last reach what no other does."""
+    for starts, length in (grid.row_starts, grid.height), (grid.col_starts, grid.width):
+        if len(starts) > 1:
+            assert starts[1] > 0
+            assert starts[-2] + grid.tile < length
+
+
 def test_neighbours_overlap_and_the_border_overhangs() -> None:
     grid = TileGrid(height=100, width=300, tile=64, overlap=16)
-    assert list(grid.col_starts) == [-8, 40, 88, 136, 184, 232, 280]
-    assert list(grid.row_starts) == [-8, 40, 88]
+    assert list(grid.col_starts) == [0, 48, 96, 144, 192, 240]
+    assert list(grid.row_starts) == [0, 48]
     anchored = TileGrid(height=100, width=300, tile=64, overlap=16, anchor=(48, 50))
-    assert list(anchored.col_starts) == [-10, 38, 86, 134, 182, 230, 278]
-    assert list(anchored.row_starts) == [-8, 40, 88]
+    assert list(anchored.col_starts) == [-2, 46, 94, 142, 190, 238]
+    assert list(anchored.row_starts) == [0, 48]
 
 
-@pytest.mark.parametrize(
-    ("length", "start"), [(1, -8), (48, -8), (56, -8), (57, -7), (63, -1), (64, 0)]
-)
-def test_a_scene_no_larger_than_a_tile_is_one_tile(length: int, start: int) -> None:
+@pytest.mark.parametrize(("length", "start"), [(1, -31), (48, -8), (57, -3), (63, 0), (64, 0)])
+def test_a_scene_no_larger_than_a_tile_is_in_the_middle_of_one(length: int, start: int) -> None:
     assert list(TileGrid(length, length, 64, 16)) == [Window(start, start, 64, 64)]
 
 

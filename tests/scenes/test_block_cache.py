@@ -6,7 +6,7 @@ import pytest
 import rasterio
 from rasterio.env import get_gdal_config
 
-from sarseg.scenes.block_cache import block_cache
+from sarseg.scenes.block_cache import block_cache, row_of_blocks
 
 
 def limit() -> int:
@@ -57,3 +57,19 @@ def test_what_is_set_for_the_process_is_obeyed() -> None:
         text=True,
     )
     assert set(map(int, printed.stdout.split())) == {7_654_321}
+
+
+@pytest.mark.parametrize(("bands", "side"), [(1, 512), (3, 256)])
+def test_a_row_of_blocks_is_kept(tmp_path: Path, bands: int, side: int) -> None:
+    path = tmp_path / "map.tif"
+    profile = {"driver": "GTiff", "width": 20_000, "height": 1024, "count": bands}
+    tiles = {"tiled": True, "blockxsize": side, "blockysize": side, "dtype": "uint16"}
+    with rasterio.open(path, "w", **profile, **tiles, SPARSE_OK=True) as dataset:
+        row = bands * 2 * side * side * -(-20_000 // side)
+        assert row < row_of_blocks(dataset) < 2 * row
+
+
+def test_small_rasters_have_room_too(tmp_path: Path) -> None:
+    profile = {"driver": "GTiff", "width": 7, "height": 9, "count": 1, "dtype": "uint8"}
+    with rasterio.open(tmp_path / "map.tif", "w", **profile) as dataset:
+        assert row_of_blocks(dataset) == 8 * 2**20

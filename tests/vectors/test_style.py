@@ -27,6 +27,7 @@ from sarseg.vectors.layer_styles import (
     write_raster_style,
     write_styles,
 )
+from sarseg.vectors.regions import Polygons
 from sarseg.vectors.style import drawn_classes, raster_qml, sld, vector_qml
 from sarseg.vectors.write import check_target, write_features
 from tests.vectors.maps import UTM, blocky, write_map
@@ -150,7 +151,9 @@ def test_classes_of_any_id_are_drawn(tmp_path: Path) -> None:
         assert all(name in text for name in ("class -3", "class 300", "class 70000"))
 
     output = tmp_path / "polygons.fgb"
-    features = Features(np.array([shapely.box(0, 0, 1, 1)]), {"class_id": np.array([300])})
+    features = Features(
+        Polygons.of(np.array([shapely.box(0, 0, 1, 1)])), {"class_id": np.array([300])}
+    )
     write_features([features], output, crs=None, layer="x", legend=lambda: drawn_classes([300]))
     assert 'value="300"' in output.with_suffix(".qml").read_text(encoding="utf-8")
 
@@ -161,7 +164,7 @@ def coverage(classes: np.ndarray[Any, Any]) -> Features:
     ids = np.array(values, np.int32)
     names = np.array([NAMES[class_id] for class_id in ids], object)
     geometries = np.array(list(map(shapely.geometry.shape, shapes)), object)
-    return Features(geometries, {"class_id": ids, "class_name": names})
+    return Features(Polygons.of(geometries), {"class_id": ids, "class_name": names})
 
 
 def write(output: Path, layer: str = "landcover", **options: Any) -> tuple[str, ...]:

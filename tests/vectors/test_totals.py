@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from sarseg.errors import OutputError, UsageError
 from sarseg.vectors.formats.features import Features
+from sarseg.vectors.regions import Polygons
 from sarseg.vectors.totals import ClassTotal, Totals, check_summary, write_summary
 
 TOTALS = (
@@ -21,8 +22,9 @@ UNPLACED = (ClassTotal(0, "water", 1, 30, None, 1.0),)
 
 
 def features(ids: list[int], pixels: list[int], areas: list[float]) -> Features:
+    squares = Polygons.of(np.full(len(ids) + 1, shapely.box(0, 0, 1, 1), object))
     return Features(
-        np.full(len(ids), shapely.box(0, 0, 1, 1), object),
+        squares[: len(ids)],
         {
             "class_id": np.array(ids, np.int32),
             "class_name": np.array([f"class {class_id}" for class_id in ids], object),

@@ -20,6 +20,7 @@ from sarseg.classes import LandCoverClass
 from sarseg.errors import InputError, OutputError, UsageError
 from sarseg.vectors.formats import shapefile
 from sarseg.vectors.formats.features import Features
+from sarseg.vectors.regions import Polygons
 from sarseg.vectors.write import EXTENSIONS, STDOUT, check_crs, check_target, write_features
 
 UTM = pyproj.CRS("EPSG:32632")
@@ -34,14 +35,14 @@ ONE_EACH = (".gpkg", ".parquet", ".fgb", ".geojson", ".geojsonl", ".shp")
 
 def squares(count: int, first: int = 0) -> Features:
     """Squares of 10 m in a row, every third without an area; the first has a hole."""
-    x = 500_000.0 + 10 * np.arange(first, first + count)
+    x = 500_000.0 + 10 * np.arange(first, first + max(count, 1))
     geometries = shapely.box(x, 5_000_000, x + 10, 5_000_010)
     if count and not first:
         geometries[0] = geometries[0].difference(geometries[0].buffer(-3))
     ids = (np.arange(first, first + count) % 2).astype(np.int32)
     areas = np.where(np.arange(first, first + count) % 3 == 2, np.nan, 0.01)
     return Features(
-        geometries,
+        Polygons.of(geometries)[:count],
         {
             "class_id": ids,
             "class_name": np.array([LEGEND[number].name for number in ids], object),
@@ -87,7 +88,9 @@ def test_what_is_read_back_is_what_was_written(tmp_path: Path, extension: str, m
         assert frame.crs == UTM
         tolerance = 0.0
     frame = frame.iloc[np.argsort(frame.geometry.centroid.x)].reset_index()
-    difference = shapely.symmetric_difference(frame.geometry.to_numpy(), expected.geometries)
+    difference = shapely.symmetric_difference(
+        frame.geometry.to_numpy(), expected.polygons.geometries()
+    )
     assert shapely.area(difference).max() <= tolerance
     names = {"confidence_mean": "conf_mean"} if extension.lower() == ".shp" else {}
     for name, values in expected.fields.items():
@@ -146,7 +149,7 @@ def test_the_crs_is_kept(tmp_path: Path, extension: str, crs: pyproj.CRS | None)
     output = tmp_path / f"polygons{extension}"
     check_crs(output, crs)
     x = np.arange(4.0)
-    batch = Features(shapely.box(x, 1, x + 1, 2), {"class_id": np.zeros(4, np.int32)})
+    batch = Features(Polygons.of(shapely.box(x, 1, x + 1, 2)), {"class_id": np.zeros(4, np.int32)})
     write(output, [batch], crs=crs)
     frame = read(output)
     assert tuple(frame.total_bounds) == (0, 1, 4, 2)
@@ -176,13 +179,14 @@ def ring_of(feature: dict[str, Any]) -> np.ndarray[Any, Any]:
 def test_geojson_is_that_of_rfc_7946(tmp_path: Path) -> None:
     output = tmp_path / "polygons.geojson"
     batch = squares(9)
-    clockwise = Features(shapely.orient_polygons(batch.geometries, exterior_cw=True), batch.fields)
+    turned = shapely.orient_polygons(batch.polygons.geometries(), exterior_cw=True)
+    clockwise = Features(Polygons.of(turned), batch.fields)
     write(output, [clockwise], layer='name "of" it')
     content = json.loads(output.read_text(encoding="utf-8"))
     assert list(content) == ["type", "name", "features"]
     assert content["name"] == 'name "of" it'
     to_degrees = pyproj.Transformer.from_crs(UTM, "OGC:CRS84", always_xy=True)
-    for feature, shape in zip(content["features"], batch.geometries, strict=True):
+    for feature, shape in zip(content["features"], batch.polygons.geometries(), strict=True):
         assert feature["geometry"]["type"] == "Polygon"
         shell, *holes = map(shapely.LinearRing, feature["geometry"]["coordinates"])
         assert shell.is_ccw
@@ -208,7 +212,7 @@ def test_geojson_is_cut_at_the_antimeridian(
 ) -> None:
     output = tmp_path / f"polygons{extension}"
     shape = shapely.segmentize(shapely.box(*box), (box[2] - box[0]) / 50)
-    batch = Features(np.array([shape]), {"class_id": np.zeros(1, np.int32)})
+    batch = Features(Polygons.of(np.array([shape])), {"class_id": np.zeros(1, np.int32)})
     write(output, [batch], crs=pyproj.CRS(crs))
     (found,) = read(output).geometry
     assert found.is_valid
@@ -251,7 +255,7 @@ def test_any_name_of_a_class_comes_back(
 ) -> None:
     output = tmp_path_factory.mktemp("names") / f"polygons{extension}"
     batch = squares(len(names))
-    named = Features(batch.geometries, {"class_name": np.array(names, object)})
+    named = Features(batch.polygons, {"class_name": np.array(names, object)})
     write(output, [named])
     assert sorted(read(output)["class_name"]) == sorted(names)
 
@@ -269,7 +273,8 @@ def test_geoparquet_tells_where_every_feature_lies(tmp_path: Path) -> None:
     assert pyproj.CRS.from_json_dict(column["crs"]) == UTM
     bounds = parquet.read_table(output)["bbox"].combine_chunks().flatten()
     np.testing.assert_array_equal(
-        np.column_stack([side.to_numpy() for side in bounds]), shapely.bounds(squares(9).geometries)
+        np.column_stack([side.to_numpy() for side in bounds]),
+        shapely.bounds(squares(9).polygons.geometries()),
     )
     part = geopandas.read_parquet(output, bbox=(500_041, 5_000_001, 500_049, 5_000_002))
     assert part.total_bounds.tolist() == [500_040, 5_000_000, 500_050, 5_000_010]
@@ -443,7 +448,7 @@ class TestShapefile:
     def test_its_limits_are_told(self, tmp_path: Path) -> None:
         batch = squares(2)
         names = np.array(["ä" * 200, "short"], object)
-        long = Features(batch.geometries, {**batch.fields, "class_name": names})
+        long = Features(batch.polygons, {**batch.fields, "class_name": names})
         output = tmp_path / "polygons.shp"
         notes = write(output, [long])
         assert "conf_mean (confidence_mean)" in notes[0]
@@ -484,10 +489,12 @@ class TestShapefile:
     ) -> None:
         batch = squares(2000)
         if part == ".shp":
-            batch = Features(shapely.segmentize(batch.geometries, 1), batch.fields)
+            batch = Features(
+                Polygons.of(shapely.segmentize(batch.polygons.geometries(), 1)), batch.fields
+            )
         else:
             names = np.array(["ä" * 120] * 2000, object)
-            batch = Features(batch.geometries, {**batch.fields, "class_name": names})
+            batch = Features(batch.polygons, {**batch.fields, "class_name": names})
         output = tmp_path / "polygons.shp"
         write(output, [batch])
         size = output.with_suffix(part).stat().st_size

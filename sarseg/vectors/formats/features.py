@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import shapely
 from numpy.typing import NDArray
+
+from sarseg.vectors.formats.wkb import well_known_binary
+from sarseg.vectors.regions import Polygons
 
 GEOMETRY = "geometry"
 
@@ -20,19 +22,42 @@ BATCH_FEATURES = 8192
 class Features:
     """Polygons on the map with what is known of them; N rows.
 
-    ``geometries`` (N,) are shapely polygons or multipolygons in the map's CRS, ``fields`` map names
-    to (N,) arrays: numbers, where NaN stands for null, or objects that are strings.
+    ``polygons`` are in the map's CRS. Where ``parts`` (N + 1,) says where those of each row begin,
+    rows are multipolygons; else each is one polygon. ``fields`` map names to (N,) arrays: numbers,
+    where NaN stands for null, or objects that are strings.
     """
 
-    geometries: NDArray[Any]
+    polygons: Polygons
     fields: Mapping[str, NDArray[Any]]
+    parts: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
-        return len(self.geometries)
+        return len(self.polygons) if self.parts is None else len(self.parts) - 1
 
     def __getitem__(self, rows: slice) -> "Features":
         fields = {name: values[rows] for name, values in self.fields.items()}
-        return Features(self.geometries[rows], fields)
+        if self.parts is None:
+            return Features(self.polygons[rows], fields)
+        first, end, _ = rows.indices(len(self))
+        parts = self.parts[first : max(first, end) + 1]
+        return Features(self.polygons[parts[0] : parts[-1]], fields, parts - parts[0])
+
+    def multi(self) -> "Features":
+        """The same as multipolygons."""
+        parts = np.arange(len(self) + 1) if self.parts is None else self.parts
+        return Features(self.polygons, self.fields, parts)
+
+    def bounds(self) -> NDArray[np.float64]:
+        """Least x and y, largest x and y (N, 4)."""
+        first = self.polygons.polygons[:-1]
+        if self.parts is not None:
+            first = first[self.parts[:-1]]
+        corners, starts = self.polygons.corners, self.polygons.rings[first]
+        if not len(self):
+            return np.empty((0, 4))
+        return np.hstack(
+            [np.minimum.reduceat(corners, starts), np.maximum.reduceat(corners, starts)]
+        )
 
 
 class FeatureStream:
@@ -58,9 +83,7 @@ class FeatureStream:
             for start in range(0, len(batch), BATCH_FEATURES):
                 part = batch[start : start + BATCH_FEATURES]
                 self.written += len(part)
-                yield (
-                    Features(_multipolygons(part.geometries), part.fields) if self._multi else part
-                )
+                yield part.multi() if self._multi else part
 
     def _taken(self) -> Iterator[Features]:
         try:
@@ -76,11 +99,5 @@ def record_batch(features: Features) -> pa.RecordBatch:
     for name, values in features.fields.items():
         if values.dtype == object:
             arrays[name] = pa.array(values, pa.string(), from_pandas=True)
-    wkb = shapely.to_wkb(features.geometries, flavor="iso")
-    arrays[GEOMETRY] = pa.array(wkb, pa.large_binary())  # large: a batch may exceed 2 GB
+    arrays[GEOMETRY] = well_known_binary(features.polygons, features.parts)
     return pa.record_batch(arrays)
-
-
-def _multipolygons(geometries: NDArray[Any]) -> NDArray[Any]:
-    parts, rows = shapely.get_parts(geometries, return_index=True)
-    return np.asarray(shapely.multipolygons(parts, indices=rows))

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyproj
-import shapely
 from pyarrow import parquet
 
 from sarseg.vectors.formats.features import GEOMETRY, Features, FeatureStream, record_batch
@@ -28,7 +27,7 @@ def write(
     with parquet.ParquetWriter(path, schema, compression="zstd") as file:
         group: list[pa.RecordBatch] = []
         for features in stream:
-            bounds = shapely.bounds(features.geometries)
+            bounds = features.bounds()
             lower = np.minimum(lower, bounds[:, :2].min(0))
             upper = np.maximum(upper, bounds[:, 2:].max(0))
             group.append(_encoded(features))
@@ -43,7 +42,7 @@ def write(
 
 
 def _encoded(features: Features) -> pa.RecordBatch:
-    bounds = shapely.bounds(features.geometries).T
+    bounds = features.bounds().T
     covering = pa.StructArray.from_arrays([pa.array(side) for side in bounds], _SIDES)
     return record_batch(features).append_column("bbox", covering)
 

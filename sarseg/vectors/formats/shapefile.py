@@ -2,13 +2,13 @@
 
 import struct
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyproj
-import shapely
 from numpy.typing import NDArray
 
 from sarseg.vectors.formats.features import Features, FeatureStream, record_batch
@@ -77,7 +77,7 @@ class _Fitting:
             elif values.dtype.kind == "f" and np.isnan(values).any():
                 self._without_number.add(name)
             fields[SHORT_NAMES.get(name, name)] = values
-        batch = record_batch(Features(features.geometries, fields))
+        batch = record_batch(replace(features, fields=fields))
         self._count(features, batch.schema)
         return batch
 
@@ -89,9 +89,8 @@ class _Fitting:
 
     def _count(self, features: Features, schema: pa.Schema) -> None:
         """Sizes of the files so far (ESRI Shapefile Technical Description, July 1998)."""
-        rings = shapely.get_num_interior_rings(shapely.get_parts(features.geometries)) + 1
-        corners = shapely.get_num_coordinates(features.geometries)
-        self._shape_bytes += 52 * len(features) + 4 * int(rings.sum()) + 16 * int(corners.sum())
+        rings, corners = len(features.polygons.rings) - 1, len(features.polygons.corners)
+        self._shape_bytes += 52 * len(features) + 4 * rings + 16 * corners
         self._rows += len(features)
         width = 1 + sum(_TABLE_WIDTHS.get(kind, self._text_width) for kind in schema.types[:-1])
         if max(self._shape_bytes, self._rows * width) > FILE_BYTES:
