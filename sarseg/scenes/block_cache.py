@@ -25,7 +25,7 @@ def row_of_blocks(dataset: DatasetReader) -> int:
         height * (dataset.width + width) * np.dtype(dtype).itemsize
         for (height, width), dtype in blocks
     )
-    return max(size * 3 // 2, _LEAST)
+    return max(int(size) * 3 // 2, _LEAST)
 
 
 @contextmanager

@@ -419,7 +419,7 @@ def _followed(
     for start in range(len(turns)):
         if seen[start] or ranks[start] < 0:
             continue
-        twice_area = 0
+        twice_area = np.int64(0)
         x = np.int64(turns[start].x)
         y = np.int64(turns[start].y)
         turn = start
