@@ -10,9 +10,11 @@ They are installed without their declared dependencies and then with those that 
 this: nothing is replaced, and torchvision is not among them.
 
 All are given one file of two float32 bands in decibels and one TorchScript network, which scales
-its input itself; tiles and overlap are the same, and tiles of 512 that overlap by a half or a
-quarter fit 4352 pixels exactly: no tool has a last tile that overlaps more. Peers are called with
-the best of their settings that was found: see ``by_geo_inference`` and ``by_geoai``. Each run is a
+its input itself; tiles and overlap are the same. Tiles of 512 that overlap by a half or a quarter
+fit 4352 pixels exactly, so that no peer has a last tile that overlaps more; those of sarseg begin
+at multiples of their stride from the origin of the CRS, and are one more in each direction. Peers
+are called with the best of their settings that was found: see ``by_geo_inference`` and
+``by_geoai``. Each run is a
 process of its own, which first maps a small scene that does not count. "seconds" is the call that
 maps the scene, file to file, without the start of Python, "CPU s" what it keeps the cores busy for;
 "peak" the most resident memory of the whole process. For sarseg, preparation (decibels to intensity
@@ -170,7 +172,7 @@ def by_geo_inference(scene: Path, network: Path, target: Path, overlap: int, wor
 
 def by_geoai(scene: Path, network: Path, target: Path, overlap: int, blend_mode: str) -> None:
     """``predict_geotiff``, its function for large rasters, one tile at a time: 1.9 times as fast
-    as the four that are its default, and sarseg finds the same."""
+    here as the four that are its default."""
     from geoai.inference import predict_geotiff  # type: ignore[import-not-found]
 
     predict_geotiff(

@@ -14,6 +14,7 @@ from sarseg.cli.parameters import parameters
 from sarseg.cli.predict import predict
 from sarseg.cli.report import report
 from sarseg.cli.sentences import in_sentences
+from sarseg.cli.suggest import suggest
 from sarseg.cli.tile import tile
 from sarseg.cli.train import train
 from sarseg.cli.vectorize import vectorize
@@ -23,7 +24,10 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for command in (train, tile, predict, evaluate, vectorize, report, despeckle, info, parameters):
+for command in (
+    *(train, tile, predict, evaluate, vectorize, report, suggest),
+    *(despeckle, info, parameters),
+):
     app.command()(in_sentences(command))
 app.command("filter")(in_sentences(filter_scenes))
 app.add_typer(weights.app, name="weights")

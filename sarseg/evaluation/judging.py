@@ -5,7 +5,7 @@ The map is a file, or what a model makes of a scene.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -127,7 +127,8 @@ def evaluate_scene(
     ``evaluate_map``.
     """
     card = model.card
-    rows = map_rows(scene, model, settings, boxes=boxes, progress=progress)
+    with_confidence = replace(settings, confidence=True)
+    rows = map_rows(scene, model, with_confidence, boxes=boxes, progress=progress)
     grid = checked_grid(scene, card, settings, boxes)
     with bounded_cache(scene, grid, card, grid.width), closing(rows):
         judged = _Judged(rows, card.classes, scene, judging)

@@ -17,10 +17,11 @@ from sarseg.prediction.settings import PredictSettings
 class MapLayers:
     """What a map holds beside its classes.
 
-    Band ``class`` holds the id of the most probable class of ``regrouping``, of equally probable
-    ones the first; ``confidence`` its probability, ``entropy`` that of the probabilities in parts
-    of the largest there can be (Shannon 1948), and ``probability of <name>`` what they say: all in
-    percent, rounded. 255 where no tile has a valid pixel, in all bands.
+    Band ``class`` holds the id of the most probable class of ``regrouping``, of those that are
+    equally so, to a part in ``CERTAIN`` of each tile's answer, the first; ``confidence`` its
+    probability, ``entropy`` that of the probabilities in parts of the largest there can be (Shannon
+    1948), and ``probability of <name>`` what they say: all in percent, rounded. 255 where no tile
+    has a valid pixel, in all bands.
     """
 
     regrouping: Regrouping

@@ -53,8 +53,9 @@ class TileCounts:
 
 @dataclass(frozen=True)
 class FinishedRows:
-    """Rows of a map that no later tile touches: ``bands`` (n, h, w), class ids first, confidence in
-    percent second where there is any; 255 where the scene is not valid."""
+    """Rows of a map that no later tile touches: ``bands`` (n, h, w) as ``MapLayers`` has them,
+    class ids first, confidence in percent second where it is asked for; 255 where the scene is
+    not valid."""
 
     row: int
     bands: NDArray[np.uint8]

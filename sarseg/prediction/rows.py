@@ -1,7 +1,6 @@
 """The rows of a map one after the other, for those who look at them and write no map."""
 
 from collections.abc import Callable, Generator
-from dataclasses import replace
 
 from sarseg.classes import NODATA
 from sarseg.model.file import LoadedModel
@@ -28,7 +27,8 @@ def map_rows(
     boxes: BoxSource | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Generator[FinishedRows, None, None]:
-    """The map of ``scene`` with its confidence, in rows of the full width from first to last.
+    """The map of ``scene``, with the bands that ``settings`` ask for, in rows of the full width
+    from first to last.
 
     Options and the bands are checked at once, all else is done as the rows are asked for; see
     ``predict_scene`` on both, and on what is raised. Run it in ``bounded_cache``.
@@ -46,7 +46,7 @@ def _map_rows(
     progress: Callable[[int, int], None] | None,
 ) -> Generator[FinishedRows, None, None]:
     card = model.card
-    layers = map_layers(card, replace(settings, confidence=True))
+    layers = map_layers(card, settings)
     forward = Forward(model, choose_precision(settings.precision, model.device), settings.views)
     batch_size = settings.batch_size or _BATCH_SIZE
     (strip,) = grid.strips()

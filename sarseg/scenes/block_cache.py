@@ -6,26 +6,39 @@ from contextlib import contextmanager
 
 import numpy as np
 import rasterio
+from rasterio.enums import Interleaving
 from rasterio.env import get_gdal_config, set_gdal_config
 from rasterio.io import DatasetReader
 
 ROWS_OF_A_MAP = 64 * 2**20
-"""Bytes: a row of blocks of 512 x 512 in a map of two bands that is 64,000 pixels wide."""
+"""Bytes: a row of blocks of 512 x 512 in a raster of two bands of bytes, 64,000 pixels wide."""
 
 _LEAST = 8 * 2**20
+
+_HIGHEST = 512
+"""Rows of blocks that lower ones may lie in: those of the files of a virtual raster, or strips that
+are read some at a time."""
 
 _LIMIT = "GDAL_CACHEMAX"
 
 
 def row_of_blocks(dataset: DatasetReader) -> int:
-    """Bytes of the blocks side by side in all bands, and half as much again: what has to be kept
-    where rows are read from the first to the last, a few at a time."""
-    blocks = zip(dataset.block_shapes, dataset.dtypes, strict=True)
-    size = sum(
-        height * (dataset.width + width) * np.dtype(dtype).itemsize
-        for (height, width), dtype in blocks
-    )
-    return max(int(size) * 3 // 2, _LEAST)
+    """Bytes of the blocks side by side of a band, of one beside it, and of their mask: what has to
+    be kept where rows are read from the first to the last, a few at a time.
+
+    Where the bands of a pixel lie together, GDAL keeps all of them.
+    """
+    height, width = dataset.block_shapes[0]
+    pixels = max(height, _HIGHEST) * -(-dataset.width // width) * width
+    together = dataset.interleaving == Interleaving.pixel
+    bands = dataset.dtypes if together else dataset.dtypes[:2]
+    needed = int(pixels) * (1 + sum(map(_bytes, bands)))
+    return max(needed * 9 // 8, _LEAST)
+
+
+def _bytes(dtype: str) -> int:
+    """Of a number; those that numpy does not know by that name are complex."""
+    return 8 if dtype.startswith("complex") else np.dtype(dtype).itemsize
 
 
 @contextmanager

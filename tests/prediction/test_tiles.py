@@ -110,7 +110,7 @@ def test_the_scene_could_do_without_no_row_and_no_column_of_tiles(grid: TileGrid
             assert starts[-2] + grid.tile < length
 
 
-def test_neighbours_overlap_and_the_border_overhangs() -> None:
+def test_neighbours_overlap_and_those_at_the_border_may_overhang_it() -> None:
     grid = TileGrid(height=100, width=300, tile=64, overlap=16)
     assert list(grid.col_starts) == [0, 48, 96, 144, 192, 240]
     assert list(grid.row_starts) == [0, 48]

@@ -59,14 +59,26 @@ def test_what_is_set_for_the_process_is_obeyed() -> None:
     assert set(map(int, printed.stdout.split())) == {7_654_321}
 
 
-@pytest.mark.parametrize(("bands", "side"), [(1, 512), (3, 256)])
-def test_a_row_of_blocks_is_kept(tmp_path: Path, bands: int, side: int) -> None:
-    path = tmp_path / "map.tif"
-    profile = {"driver": "GTiff", "width": 20_000, "height": 1024, "count": bands}
-    tiles = {"tiled": True, "blockxsize": side, "blockysize": side, "dtype": "uint16"}
-    with rasterio.open(path, "w", **profile, **tiles, SPARSE_OK=True) as dataset:
-        row = bands * 2 * side * side * -(-20_000 // side)
-        assert row < row_of_blocks(dataset) < 2 * row
+@pytest.mark.parametrize("interleave", ["band", "pixel"])
+@pytest.mark.parametrize("dtype", ["uint8", "int32", "complex_int16"])
+def test_a_row_of_blocks_is_kept(tmp_path: Path, interleave: str, dtype: str) -> None:
+    profile = {"driver": "GTiff", "width": 20_000, "height": 1024, "count": 5, "dtype": dtype}
+    tiles = {"tiled": True, "blockxsize": 512, "blockysize": 512, "interleave": interleave}
+    with rasterio.open(tmp_path / "map.tif", "w", **profile, **tiles, SPARSE_OK=True) as dataset:
+        found = row_of_blocks(dataset)
+    size = {"uint8": 1, "int32": 4, "complex_int16": 8}[dtype]
+    row = 512 * 512 * 40 * ({"band": 2, "pixel": 5}[interleave] * size + 1)
+    assert row < found < 1.2 * row
+
+
+@pytest.mark.parametrize("height", [1, 64])
+def test_low_blocks_are_kept_until_those_of_the_files_below_are_done(
+    tmp_path: Path, height: int
+) -> None:
+    profile = {"driver": "GTiff", "width": 30_000, "height": 1024, "count": 1, "dtype": "uint8"}
+    with rasterio.open(tmp_path / "map.tif", "w", **profile, blockysize=height) as dataset:
+        assert dataset.block_shapes == [(height, 30_000)]
+        assert row_of_blocks(dataset) >= 2 * 512 * 30_000
 
 
 def test_small_rasters_have_room_too(tmp_path: Path) -> None:
