@@ -10,6 +10,7 @@ from sarseg.cli.despeckle import despeckle
 from sarseg.cli.evaluate import evaluate
 from sarseg.cli.filter import filter_scenes
 from sarseg.cli.info import info
+from sarseg.cli.inspect import inspect
 from sarseg.cli.parameters import parameters
 from sarseg.cli.predict import predict
 from sarseg.cli.report import report
@@ -26,7 +27,7 @@ app = typer.Typer(
 )
 for command in (
     *(train, tile, predict, evaluate, vectorize, report, suggest),
-    *(despeckle, info, parameters),
+    *(despeckle, info, inspect, parameters),
 ):
     app.command()(in_sentences(command))
 app.command("filter")(in_sentences(filter_scenes))

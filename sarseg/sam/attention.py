@@ -15,6 +15,7 @@ shorter ways, one for each kind of device:
 Shapes below: G maps and heads together (B * heads), H x W the map, N = H * W queries, M >= N keys.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -45,13 +46,7 @@ class FusedAttention(image_encoder.Attention):  # type: ignore[misc, name-define
         and that ask nothing themselves.
         """
         batch, height, width, _ = x.shape
-        query, key, value = self._heads(self.qkv(x).flatten(1, 2))
-        if extra is not None:
-            _, extra_key, extra_value = self._heads(self.qkv(extra)[None])
-            key = torch.cat([key, extra_key.repeat(batch, 1, 1)], dim=1)
-            value = torch.cat([value, extra_value.repeat(batch, 1, 1)], dim=1)
-
-        query = query.view(-1, height, width, query.shape[2])
+        query, key, value = self._query_key_value(x, extra)
         bias_h, bias_w = self._relative_positions(query)
         attend = attend_in_blocks if x.device.type == "cpu" else attend_folded
         mixed = attend(query * self.scale, key, value, bias_h, bias_w)
@@ -60,6 +55,30 @@ class FusedAttention(image_encoder.Attention):  # type: ignore[misc, name-define
         mixed = mixed.permute(0, 2, 3, 1, 4).flatten(3)
         projected: Tensor = self.proj(mixed)
         return projected
+
+    def weights(self, x: Tensor, extra: Tensor | None = None) -> Iterator[Tensor]:
+        """What the queries of each row give to the keys, row by row: ``(B, heads, W, M)``.
+
+        They sum to 1 over the keys, of which the H * W tokens come first, then ``extra``. For
+        looking at; ``forward`` never has them all at once.
+        """
+        batch, height, width, _ = x.shape
+        query, key, _ = self._query_key_value(x, extra)
+        bias_h, bias_w = self._relative_positions(query)
+        for row in range(height):
+            one = slice(row, row + 1)
+            shares = _shares(query[:, one] * self.scale, key, bias_h[:, one], bias_w[:, one])
+            yield shares.view(batch, self.num_heads, width, -1)
+
+    def _query_key_value(self, x: Tensor, extra: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        """Query ``(G, H, W, d)``, and ``(G, M, d)`` key and value: those of ``extra`` come last."""
+        batch, height, width, _ = x.shape
+        query, key, value = self._heads(self.qkv(x).flatten(1, 2))
+        if extra is not None:
+            _, extra_key, extra_value = self._heads(self.qkv(extra)[None])
+            key = torch.cat([key, extra_key.repeat(batch, 1, 1)], dim=1)
+            value = torch.cat([value, extra_value.repeat(batch, 1, 1)], dim=1)
+        return query.view(-1, height, width, query.shape[2]), key, value
 
     def _heads(self, qkv: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Query, key and value, each ``(G, N, d)``, from ``(B, N, 3 * D)``."""
@@ -105,6 +124,12 @@ def attend_in_blocks(
 
 def _attend(query: Tensor, key: Tensor, value: Tensor, bias_h: Tensor, bias_w: Tensor) -> Tensor:
     """As ``attend_in_blocks``, for some rows of the queries, all at once."""
+    mixed = _shares(query, key, bias_h, bias_w).to(value.dtype) @ value
+    return mixed.view(*query.shape[:3], -1)
+
+
+def _shares(query: Tensor, key: Tensor, bias_h: Tensor, bias_w: Tensor) -> Tensor:
+    """The softmax of the biased scores (G, rows * W, M), in float32 or better."""
     groups, rows, width, height = bias_h.shape
     scores = query.flatten(1, 2) @ key.transpose(1, 2)
     # Half precision would round the scores twice more.
@@ -112,8 +137,7 @@ def _attend(query: Tensor, key: Tensor, value: Tensor, bias_h: Tensor, bias_w: T
     placed = scores[..., : height * width].view(groups, rows, width, height, width)
     placed += bias_h[..., :, None]
     placed += bias_w[..., None, :]
-    mixed = scores.softmax(dim=-1).to(value.dtype) @ value
-    return mixed.view(groups, rows, width, -1)
+    return scores.softmax(dim=-1)
 
 
 def attend_folded(

@@ -265,12 +265,19 @@ def _trace(
         _label(classes, areas, percent, row, line, below, labels, counts)
         # the turns at the left end of the horizontal edge that is followed, on both its sides
         upper = lower = -1
+        upper_right, lower_right = line[_CLASS, 0], below[_CLASS, 0]
         for col in range(width + 1):
-            # counter-clockwise from the upper right
-            around[0], around[1] = line[_CLASS, col + 1], line[_CLASS, col]
-            around[2], around[3] = below[_CLASS, col], below[_CLASS, col + 1]
-            if around[0] == around[1] == around[2] == around[3]:
+            upper_left, lower_left = upper_right, lower_right
+            upper_right, lower_right = line[_CLASS, col + 1], below[_CLASS, col + 1]
+            if upper_left == lower_left == upper_right == lower_right:
                 continue
+            # counter-clockwise from the upper right
+            around[0], around[1], around[2], around[3] = (
+                upper_right,
+                upper_left,
+                lower_left,
+                lower_right,
+            )
             # edges that leave the corner, counter-clockwise: to the right, up, left, down
             leaves[0], leaves[1] = around[0] != around[3], around[1] != around[0]
             leaves[2], leaves[3] = around[2] != around[1], around[3] != around[2]

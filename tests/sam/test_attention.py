@@ -173,3 +173,28 @@ def test_both_ways_are_the_same_function() -> None:
     parts = [torch.randn(6, 5, 4, 8), torch.randn(6, 23, 8), torch.randn(6, 23, 8)]
     parts += [torch.randn(6, 5, 4, 5), torch.randn(6, 5, 4, 4)]
     torch.testing.assert_close(attend_in_blocks(*parts), attend_folded(*parts))
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    height=st.integers(1, 6),
+    width=st.integers(1, 6),
+    batch=st.integers(1, 3),
+    extra=st.integers(0, 3),
+)
+def test_weights_are_those_that_mix_the_values(
+    height: int, width: int, batch: int, extra: int
+) -> None:
+    _, ours = pair(height, width)
+    x = tokens(batch, height, width)
+    further = tokens(extra, seed=1) if extra else None
+    rows = list(ours.weights(x, further))
+    assert [row.shape for row in rows] == [(batch, HEADS, width, height * width + extra)] * height
+    weights = torch.stack(rows, dim=2)
+    torch.testing.assert_close(weights.sum(dim=-1), torch.ones(batch, HEADS, height, width))
+    values = [ours.qkv(x).flatten(1, 2)]
+    if further is not None:
+        values.append(ours.qkv(further).expand(batch, -1, -1))
+    value = torch.cat(values, dim=1)[..., 2 * DIM :].unflatten(-1, (HEADS, -1))
+    mixed = torch.einsum("bhrwm,bmhd->brwhd", weights, value).flatten(3)
+    torch.testing.assert_close(ours.proj(mixed), ours(x, further), rtol=1e-4, atol=1e-5)

@@ -1,0 +1,72 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rasterio.transform import from_origin
+
+from sarseg.analysis.examples import example_tiles, simulated_scene
+from sarseg.errors import InputError, ModelError
+from sarseg.filters.preparation import BandScaling, Preparation
+from sarseg.model.bands import BandInputs, BandSlot
+from sarseg.scenes.reader import Scene
+from tests.rasters import write_raster
+from tests.toy import toy_card
+
+SIDE = 64
+CARD = toy_card(preparation=Preparation(despeckle=None, scaling=(BandScaling(),) * 2))
+
+
+def scene_file(folder: Path, empty_columns: int) -> Path:
+    """4 x 6 tiles, the first columns nodata, each tile of another level."""
+    levels = np.arange(24).reshape(4, 6).repeat(SIDE, axis=0).repeat(SIDE, axis=1)
+    values = (10.0 ** (levels / 10)).astype(np.float32)
+    values[:, : empty_columns * SIDE] = np.nan
+    place = from_origin(SIDE * 10 * 100, SIDE * 10 * 900, 10, 10)  # tiles begin with the scene
+    return write_raster(folder / "s_vv.tif", values, crs="EPSG:32631", transform=place)
+
+
+@pytest.mark.parametrize(("empty", "count", "expected"), [(0, 5, 5), (5, 9, 4), (3, 50, 12)])
+def test_tiles_are_valid_and_not_side_by_side(
+    tmp_path: Path, empty: int, count: int, expected: int
+) -> None:
+    with Scene.open([scene_file(tmp_path, empty)]) as scene:
+        tiles = example_tiles(scene, CARD, count)
+    assert len(tiles) == expected
+    numbers = [round(float(tile[0].mean())) for tile in tiles]
+    assert all(tile.shape == (2, SIDE, SIDE) for tile in tiles)
+    assert len(set(numbers)) == expected
+    assert all(number % 6 >= empty for number in numbers)
+    if empty == 0:
+        assert np.diff(sorted(numbers)).max() <= 12
+        assert max(numbers) - min(numbers) >= 12
+
+
+def test_a_scene_without_a_valid_tile(tmp_path: Path) -> None:
+    with (
+        Scene.open([scene_file(tmp_path, 6)]) as scene,
+        pytest.raises(InputError, match=r"s_vv\.tif is 90% valid"),
+    ):
+        example_tiles(scene, CARD, 1)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("bands", [("VV", "VH"), ("HV",)])
+def test_simulated_tiles_suit_the_model(count: int, bands: tuple[str, ...]) -> None:
+    slots = tuple(BandSlot(name=band, accepts=(band,)) for band in bands)
+    card = toy_card(inputs=BandInputs(slots=slots))
+    with simulated_scene(card, count) as scene:
+        path = Path(scene.sources[0].files[0])
+        tiles = example_tiles(scene, card, count)
+        assert path.exists()
+    assert not path.exists()
+    assert [tile.shape for tile in tiles] == [(len(bands), SIDE, SIDE)] * count
+    assert all(np.isfinite(tile).all() and tile.std() > 0.1 for tile in tiles)
+
+
+def test_bands_that_are_not_simulated() -> None:
+    card = toy_card(inputs=BandInputs(slots=(BandSlot(name="DEM", accepts=("DEM",)),)))
+    with (
+        pytest.raises(ModelError, match="takes DEM, which are not simulated"),
+        simulated_scene(card, 1),
+    ):
+        pass
