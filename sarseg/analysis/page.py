@@ -1,5 +1,6 @@
 """The page of an adaptation: one HTML file that needs nothing else."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,11 +13,15 @@ from sarseg.pages.images import png_address
 from sarseg.pages.templates import environment
 from sarseg.scenes.output import replacing
 
+_STEP = 50
+"""Pixels that the axis of distances ends at a multiple of."""
+
 _STRETCH = (1.0, 99.0)  # percentiles that become black and white
 
 
 def write_page(path: Path, found: Adaptation, title: str, facts: Mapping[str, str]) -> None:
     """Write the page, whole or not at all. Raises OutputError."""
+    farthest = max(float(each.distances.max()) for each in (found.before, found.after))
     text = (
         environment(__package__)
         .get_template("page.html.j2")
@@ -26,6 +31,7 @@ def write_page(path: Path, found: Adaptation, title: str, facts: Mapping[str, st
             facts=facts,
             before=found.before.distances.tolist(),
             after=found.after.distances.tolist(),
+            farthest=_STEP * math.ceil(farthest / _STEP),
             spectra={
                 "before": found.before.spectra.tolist(),
                 "after": found.after.spectra.tolist(),

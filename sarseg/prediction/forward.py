@@ -140,8 +140,11 @@ def class_probabilities(logits: Tensor, card: ModelCard) -> Tensor:
 
 
 def numbers(probabilities: Tensor) -> Tensor:
-    """``probabilities`` themselves. Raises ModelError where some are no numbers."""
-    if not torch.isfinite(probabilities).all():
+    """``probabilities`` (B, K, S, S) themselves. Raises ModelError where some are no numbers.
+
+    A softmax makes all of a pixel NaN where one is, so that the first class tells of all.
+    """
+    if not torch.isfinite(probabilities[:, 0].sum()):
         raise ModelError("The model answers with values that are no numbers: it cannot be used.")
     return probabilities
 

@@ -4,9 +4,12 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from sarseg.classes import NODATA
 from sarseg.errors import SarsegError
 from sarseg.model.file import LoadedModel
+from sarseg.model.memory import release_memory
 from sarseg.prediction.boxes import BoxSource
 from sarseg.prediction.caching import bounded_cache
 from sarseg.prediction.filling import Progress, fill_journal, tiles_before
@@ -160,6 +163,8 @@ def _written(
             if not any(journal.position.pixels[:NODATA]):
                 journal.discard()
                 raise nothing_valid(work.scene, work.model.card)
+            # GDAL needs some for overviews, the more the wider the map: less than mapping did
+            release_memory(torch.device("cpu"))
             write_landcover(
                 output,
                 work.scene.georeference,

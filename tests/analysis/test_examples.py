@@ -13,7 +13,11 @@ from tests.rasters import write_raster
 from tests.toy import toy_card
 
 SIDE = 64
-CARD = toy_card(preparation=Preparation(despeckle=None, scaling=(BandScaling(),) * 2))
+CARD = toy_card(
+    preparation=Preparation(
+        despeckle=None, scaling=(BandScaling(centre=0.0, spread=1.0),) * 2, clip=1000.0
+    )
+)
 
 
 def scene_file(folder: Path, empty_columns: int) -> Path:

@@ -44,7 +44,7 @@ def test_even_attention_looks_as_far_as_places_lie_apart() -> None:
     extra = torch.randn(4, DIM)
     found = distances_looked(layer, x, asking, extra)
     np.testing.assert_allclose(quotient(found), expected, rtol=1e-5)
-    np.testing.assert_allclose(np.asarray(found[1]), 2 * 35 * 35 / 39, rtol=1e-5)
+    np.testing.assert_allclose(np.asarray(found[1].detach()), 2 * 35 * 35 / 39, rtol=1e-5)
 
 
 def test_distances_are_those_of_the_weights() -> None:
@@ -127,6 +127,7 @@ def test_an_encoder_is_watched_block_by_block() -> None:
     torch.testing.assert_close(found.spectra, (one.spectra + other.spectra) / 2)
 
 
+@torch.inference_mode()
 def test_padding_of_windows_asks_nothing() -> None:
     """5 x 5 tokens fill 9 windows of 2 x 2, of which 11 places hold none."""
     made, image = encoder(0.3), torch.randn(3, 80, 80, generator=torch.Generator().manual_seed(5))

@@ -66,7 +66,7 @@ def test_logits_are_divided_by_the_temperature(
     card = toy_card().model_copy(update={"temperature": temperature})
     model = toy_model(Constant([1.0, 0.0, -1e9]), card)
     with Scene.open([path]) as scene:
-        (rows,) = map_rows(scene, model)
+        (rows,) = map_rows(scene, model, PredictSettings(confidence=True))
     assert np.unique(rows.confidence).tolist() == [expected]
     assert np.unique(rows.classes).tolist() == [3]
 
