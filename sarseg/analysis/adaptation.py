@@ -13,6 +13,7 @@ from sarseg.adapters import method
 from sarseg.adapters.frequency import Band, frequency_band
 from sarseg.analysis.watching import Watched, watched
 from sarseg.decoders import decoder
+from sarseg.errors import ModelError
 from sarseg.model.backbone import backbone_file, load_backbone
 from sarseg.model.file import LoadedModel
 from sarseg.model.segmenter import Segmenter
@@ -49,7 +50,10 @@ def adaptation(
 ) -> Adaptation:
     """What the encoder of ``model`` does with ``tiles`` (C, S, S), and did before.
 
-    Raises ModelError where the weights of the backbone are not at hand.
+    Both see the same images, mixed from the bands as the model does it.
+
+    Raises ModelError where the weights of the backbone are not at hand, or the encoder answers with
+    values that are no numbers.
     """
     card = model.card
     images = [model.segmenter.channels(_on(tile, model.device))[0] for tile in tiles]
@@ -60,9 +64,12 @@ def adaptation(
     pictures = {"in": first}
     for band in _BANDS:
         pictures[band] = frequency_band(first, share, band)
+    before, after = watched(plain, images), watched(model.segmenter.image_encoder, images)
+    if not (before.distances.isfinite().all() and after.distances.isfinite().all()):
+        raise ModelError("The encoder answers with values that are no numbers: it cannot be used.")
     return Adaptation(
-        before=watched(plain, images),
-        after=watched(model.segmenter.image_encoder, images),
+        before=before,
+        after=after,
         whole_image=tuple(sizes.global_attn_indexes),
         tiles=len(tiles),
         tile_size=card.tile_size,

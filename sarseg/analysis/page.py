@@ -31,7 +31,7 @@ def write_page(path: Path, found: Adaptation, title: str, facts: Mapping[str, st
             facts=facts,
             before=found.before.distances.tolist(),
             after=found.after.distances.tolist(),
-            farthest=_STEP * math.ceil(farthest / _STEP),
+            farthest=_STEP * max(math.ceil(farthest / _STEP), 1),
             spectra={
                 "before": found.before.spectra.tolist(),
                 "after": found.after.spectra.tolist(),

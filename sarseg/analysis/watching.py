@@ -57,10 +57,10 @@ class _Record:
     def attend(self, number: int, block: Any, attention: Any, arguments: Any) -> None:
         """Its attention gets them, or windows of them."""
         x, *extra = arguments
-        asking = torch.ones(1, *self.size, 1, device=x.device)
-        if block.window_size:  # what windows are filled up with asks nothing
-            asking, _ = image_encoder.window_partition(asking, block.window_size)
-        total, weight = distances_looked(attention, x, asking[..., 0] > 0, *extra)
+        inside = torch.ones(1, *self.size, 1, device=x.device)
+        if block.window_size:  # windows that the image does not fill are filled up with zeros
+            inside, _ = image_encoder.window_partition(inside, block.window_size)
+        total, weight = distances_looked(attention, x, inside[..., 0] > 0, *extra)
         self.distances[number] = self.distances[number].to(total) + total
         self.weights[number] = self.weights[number].to(weight) + weight
 

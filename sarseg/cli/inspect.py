@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sarseg.cli import console
+from sarseg.cli.jobs import read_as
 from sarseg.cli.options import (
     BackboneWeightsOption,
     DeviceOption,
@@ -13,7 +14,8 @@ from sarseg.cli.options import (
     OverwriteOption,
     QuietOption,
 )
-from sarseg.cli.scene_options import takes_reading
+from sarseg.cli.output_names import check_suffix
+from sarseg.cli.scene_options import check_scene_named, takes_reading
 from sarseg.errors import UsageError
 from sarseg.scenes.reading import DEFAULT, Reading
 from sarseg.wording import counted
@@ -63,11 +65,7 @@ def inspect(
     console.set_quiet(quiet)
     if output is None and not as_json:
         raise UsageError("Nothing to write was named: give -o inspected.html, --json, or both.")
-    if not scene and reading != DEFAULT:
-        raise UsageError(
-            "Options that say how a scene is to be read were given, but no scene: name its files "
-            "by --scene."
-        )
+    check_scene_named(scene, reading)
     if output is not None:
         _check_output(output, [*([model] if model else []), *map(Path, scene or [])], overwrite)
 
@@ -77,11 +75,16 @@ def inspect(
     from sarseg.evaluation.judging import model_facts
     from sarseg.model.device import choose_device
     from sarseg.model.file import load_model
+    from sarseg.prediction.fit import doubts
     from sarseg.scenes.reader import Scene
 
     loaded = load_model(model, backbone_weights=backbone_weights, device=choose_device(device))
-    place = Scene.open(scene, reading) if scene else simulated_scene(loaded.card, tiles)
-    with place as opened:
+    looked_at = Scene.open(scene, reading) if scene else simulated_scene(loaded.card, tiles)
+    with looked_at as opened:
+        if scene:
+            console.say(f"{opened.name}: {read_as(opened)}.")
+            for warning in (*opened.doubts, *doubts(opened, loaded.card)):
+                console.warn(warning)
         bands = example_tiles(opened, loaded.card, tiles)
         facts = {
             **model_facts(loaded, model or Path("embedded")),
@@ -99,11 +102,7 @@ def inspect(
 def _check_output(output: Path, inputs: list[Path], overwrite: bool) -> None:
     from sarseg.scenes.output import check_output
 
-    if output.suffix.lower() not in (".html", ".htm"):
-        raise UsageError(
-            f"The output {output} should end in .html, as in inspected.html: programs tell by its "
-            "name what it is."
-        )
+    check_suffix(output, (".html", ".htm"), "inspected.html")
     check_output(output, overwrite=overwrite, inputs=inputs)
 
 

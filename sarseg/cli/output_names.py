@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -81,3 +81,12 @@ def _folder(file: str) -> str:
     parent = Path(shown(file)).parent
     name = parent.name if local_file(file) is None else parent.resolve().name
     return name.removesuffix("!").removesuffix(".zip")
+
+
+def check_suffix(output: Path, suffixes: Sequence[str], example: str) -> None:
+    """Raise UsageError where the name of ``output`` ends in none of ``suffixes``."""
+    if output.suffix.lower() not in suffixes:
+        raise UsageError(
+            f"The output {output} should end in {' or '.join(suffixes)}, as in {example}: programs "
+            "tell by its name what it is."
+        )

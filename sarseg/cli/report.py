@@ -8,7 +8,8 @@ import typer
 
 from sarseg.cli import console
 from sarseg.cli.options import JsonOption, OverwriteOption, QuietOption
-from sarseg.cli.scene_options import takes_reading
+from sarseg.cli.output_names import check_suffix
+from sarseg.cli.scene_options import check_scene_named, takes_reading
 from sarseg.errors import UsageError
 from sarseg.scenes.reading import DEFAULT, Reading
 
@@ -59,11 +60,7 @@ def report(
     console.set_quiet(quiet)
     if output is None and png is None:
         raise UsageError("Nothing to write was named: give -o report.html, --png map.png, or both.")
-    if not scene and reading != DEFAULT:
-        raise UsageError(
-            "Options that say how a scene is to be read were given, but no scene: name its files "
-            "by --scene."
-        )
+    check_scene_named(scene, reading)
     _check_outputs(landcover, scene or [], output, png, overwrite)
 
     from sarseg.report.backdrop import backdrop
@@ -100,11 +97,7 @@ def _check_outputs(
     ):
         if path is None:
             continue
-        if path.suffix.lower() not in suffixes:
-            raise UsageError(
-                f"The output {path} should end in {' or '.join(suffixes)}, as in {example}: "
-                "programs tell by its name what it is."
-            )
+        check_suffix(path, suffixes, example)
         check_output(path, overwrite=overwrite, inputs=[landcover, *map(Path, scene)])
 
 

@@ -1,7 +1,7 @@
 """Options that say how a scene is to be read: the same for every command that takes one."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Annotated, Any
 
@@ -9,7 +9,7 @@ import typer
 
 from sarseg.cli.options import split_names
 from sarseg.errors import UsageError
-from sarseg.scenes.reading import Reading
+from sarseg.scenes.reading import DEFAULT, Reading
 from sarseg.scenes.unit import parse_calibration, parse_unit
 
 _PANEL = "Reading the scene"
@@ -97,3 +97,12 @@ def takes_reading(command: Callable[..., None]) -> Callable[..., None]:
         parameters=[each.replace(kind=keyword_only) for each in (*parameters, *options.values())]
     )
     return run
+
+
+def check_scene_named(scene: Sequence[str] | None, reading: Reading) -> None:
+    """Raise UsageError where it is said how a scene is to be read, but not which: ``--scene``."""
+    if not scene and reading != DEFAULT:
+        raise UsageError(
+            "Options that say how a scene is to be read were given, but no scene: name its files "
+            "by --scene."
+        )

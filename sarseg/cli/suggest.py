@@ -32,7 +32,8 @@ def suggest(
             "--output",
             "-o",
             metavar="FILE",
-            help="Polygons, best first: .gpkg, .parquet, .fgb, .geojson or .shp.",
+            help="Polygons, best first: .gpkg, .parquet, .fgb, .geojson, .geojsonl, .shp, or - for "
+            "lines of GeoJSON on stdout.",
         ),
     ],
     model: Annotated[
@@ -48,12 +49,15 @@ def suggest(
         int, typer.Option("--count", min=1, metavar="N", help="How many squares.")
     ] = 20,
     size: Annotated[
-        int, typer.Option("--size", min=1, metavar="PX", help="Side of a square.")
+        int, typer.Option("--size", min=16, metavar="PX", help="Side of a square.")
     ] = 128,
     scaling: Annotated[
         Literal["model", "scene"],
         typer.Option(help="Scale by the statistics of the training set, or by the scene's own."),
     ] = "model",
+    batch_size: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Tiles segmented at once.")
+    ] = 4,
     overwrite: OverwriteOption = False,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
@@ -68,20 +72,18 @@ def suggest(
     Example: sarseg suggest vv.tif vh.tif -o label_here.gpkg --count 20
     """
     console.set_quiet(quiet)
-    if output == Path("-"):
-        raise UsageError("Suggestions go to a file: name one, as in -o label_here.gpkg.")
+    if as_json and output == Path("-"):
+        raise UsageError("-o - and --json both write to stdout: give one of them.")
 
     from sarseg.model.device import choose_device
     from sarseg.model.file import load_model
     from sarseg.prediction.fit import doubts
     from sarseg.prediction.settings import PredictSettings
-    from sarseg.scenes.location import local_file
     from sarseg.scenes.reader import Scene
     from sarseg.suggestion.suggest import suggest as write_suggestions
 
-    place = choose_device(device)
     with Scene.open(files, reading) as scene:
-        loaded = load_model(model, backbone_weights=backbone_weights, device=place)
+        loaded = load_model(model, backbone_weights=backbone_weights, device=choose_device(device))
         console.say(f"{scene.name}: {read_as(scene)}.")
         for warning in (*scene.doubts, *doubts(scene, loaded.card, scaling)):
             console.warn(warning)
@@ -92,9 +94,8 @@ def suggest(
                 output,
                 count=count,
                 side=size,
-                settings=PredictSettings(scaling=scaling),
+                settings=PredictSettings(scaling=scaling, batch_size=batch_size),
                 overwrite=overwrite,
-                inputs=[path for file in files if (path := local_file(file)) is not None],
                 progress=report,
             )
     for note in summary.notes:

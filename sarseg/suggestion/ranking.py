@@ -12,10 +12,12 @@ def ranked(
 
     The first is that of the greatest ``entropy`` (N,) 0..1. Each further one has the greatest
     product of its entropy and its distance from the nearest that is chosen already: the Hellinger
-    distance, 0..1, of their ``mixtures`` (N, K), shares of the classes that add up to 1. So a
-    second square full of the same doubt comes late. Uncertainty with diversity is after Demir,
-    Persello and Bruzzone 2011 (10.1109/TGRS.2010.2072929), the greedy choice of what is furthest
-    from what is chosen after Sener and Savarese 2018 (arXiv:1708.00489).
+    distance, 0..1, of their ``mixtures`` (N, K), shares of the classes that add up to 1; of equal
+    products, that of the greater entropy. So a second square full of the same doubt comes late.
+
+    Uncertainty with diversity is after Demir, Persello and Bruzzone 2011
+    (10.1109/TGRS.2010.2072929), the greedy choice of what is furthest from what is chosen after
+    Sener and Savarese 2018 (arXiv:1708.00489).
     """
     roots = np.sqrt(mixtures)
     nearest = np.ones(len(entropy))
@@ -23,7 +25,8 @@ def ranked(
     left = np.ones(len(entropy), np.bool_)
     for _ in range(min(count, len(entropy))):
         worth = np.where(left, entropy * nearest, -1.0)
-        best = int(worth.argmax())
+        most = np.flatnonzero(worth == worth.max())
+        best = int(most[entropy[most].argmax()])
         chosen.append(best)
         scores.append(float(worth[best]))
         left[best] = False

@@ -15,7 +15,7 @@ class Squares:
     """The squares of ``side`` pixels that a scene of ``shape`` (rows, columns) parts into, from its
     upper left corner; the last row and column of squares may be cut.
 
-    ``valid`` (R, C) is the share of a whole square's pixels that are valid, 0..1; ``entropy`` (R,
+    ``valid`` (R, C) is the share of a square's pixels that are valid, 0..1; ``entropy`` (R,
     C) and ``probabilities`` (K, R, C) are means over these, 0..1, and 0 where there are none.
     """
 
@@ -44,4 +44,5 @@ def squares_of(rows: Iterable[FinishedRows], shape: tuple[int, int], side: int) 
         raise ValueError("a map has rows")
     pixels = sums[0]
     means = sums[1:] / (100.0 * np.maximum(pixels, 1))
-    return Squares(side, shape, pixels / side**2, means[0], means[1:])
+    sizes = np.outer(*(np.diff([*range(0, length, side), length]) for length in shape))
+    return Squares(side, shape, pixels / sizes, means[0], means[1:])

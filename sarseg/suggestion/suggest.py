@@ -9,13 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sarseg.classes import LandCoverClass
+from sarseg.decoders import DECODERS
 from sarseg.errors import InputError, UsageError
 from sarseg.model.file import LoadedModel
 from sarseg.prediction.caching import bounded_cache
+from sarseg.prediction.inputs import input_files
 from sarseg.prediction.rows import map_rows
 from sarseg.prediction.settings import DEFAULTS, PredictSettings
 from sarseg.prediction.tile_reading import checked_grid
-from sarseg.scenes.ground import map_crs
+from sarseg.scenes.ground import map_crs, misplacement
 from sarseg.scenes.reader import Scene
 from sarseg.suggestion.ranking import ranked
 from sarseg.suggestion.squares import Squares, squares_of
@@ -25,6 +27,9 @@ from sarseg.vectors.regions import Polygons
 from sarseg.vectors.write import check_crs, check_target, is_reprojected, write_features
 
 LAYER = "suggestions"
+
+SMALLEST = 16
+"""Pixels of a square's side: smaller ones are no areas to label, and too many to be counted."""
 
 _VALID = 0.5
 """Of a square's pixels: those with fewer have little to label."""
@@ -56,34 +61,46 @@ def suggest(
     side: int,
     settings: PredictSettings = DEFAULTS,
     overwrite: bool = False,
-    inputs: Sequence[Path] = (),
     progress: Callable[[int, int], None] | None = None,
 ) -> SuggestionSummary:
     """Write the ``count`` squares of ``side`` pixels to label first to ``output``, see ``ranked``.
 
     Fields: ``rank`` from 1; ``score``, what the square was chosen by, and ``entropy`` in percent,
     the mean over its pixels; ``valid``, percent of its pixels; ``classes``, what the model sees
-    there. Squares of which less than half is valid are no candidates. ``inputs`` are files that are
-    read.
+    there. No candidates are squares of which less than half is valid, and those that the model is
+    sure of.
 
     Raises UsageError where options make no sense or do not fit the model, OutputError where
-    ``output`` cannot be written, InputError where the scene cannot be read or has no such square.
+    ``output`` cannot be written, InputError where the scene cannot be read, it cannot be told where
+    it lies, or it has no such square.
     """
-    if count < 1 or side < 1:
-        raise UsageError(f"{count} squares of {side} pixels: choose 1 or more of both.")
-    crs = map_crs(scene.georeference)
-    check_target(output, layer=LAYER, overwrite=overwrite, inputs=inputs)
-    check_crs(output, crs)
+    if count < 1 or side < SMALLEST:
+        raise UsageError(
+            f"{count} squares of {side} pixels: choose 1 or more, of {SMALLEST} pixels or more."
+        )
+    if DECODERS[model.card.decoder].takes_boxes:
+        raise UsageError(
+            "Suggestions are for models that map a whole scene; this one looks inside boxes only. "
+            "Choose another --model."
+        )
+    georeference = scene.georeference
+    if reason := misplacement(georeference):
+        raise InputError(f"It cannot be told where the pixels of {scene.name} lie: {reason}.")
+    crs = map_crs(georeference)
     settings = replace(settings, confidence=False, entropy=True, probabilities=True, classes=None)
+    check_target(
+        output, layer=LAYER, overwrite=overwrite, inputs=input_files(scene, settings, None)
+    )
+    check_crs(output, crs)
     grid = checked_grid(scene, model.card, settings, None)
     rows = map_rows(scene, model, settings, progress=progress)
     with bounded_cache(scene, grid, model.card, grid.width), closing(rows):
         squares = squares_of(rows, (scene.height, scene.width), side)
-    candidates = np.argwhere(squares.valid >= _VALID)
+    candidates = np.argwhere((squares.valid >= _VALID) & (squares.entropy > 0))
     if not len(candidates):
         raise InputError(
-            f"No square of {side} pixels of {scene.name} is at least half valid: choose smaller "
-            "ones by --size, or another scene."
+            f"No square of {side} pixels of {scene.name} is at least half valid and holds anything "
+            "that the model is unsure of: choose smaller ones by --size, or another scene."
         )
     entropy = squares.entropy[tuple(candidates.T)]
     mixtures = squares.probabilities[:, *candidates.T].T
@@ -124,7 +141,7 @@ def _outlines(squares: Squares, places: NDArray[np.intp]) -> Polygons:
 
 
 def _told(mixture: NDArray[np.float64], classes: Sequence[LandCoverClass]) -> str:
-    """As in ``cropland 61 %, woodland 30 %``."""
+    """As in ``cropland 61%, woodland 30%``."""
     order = np.argsort(-mixture, kind="stable")
     named = [number for number in order if mixture[number] >= _TOLD] or order[:1]
     return ", ".join(f"{classes[number].name} {mixture[number]:.0%}" for number in named)

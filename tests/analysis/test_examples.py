@@ -9,10 +9,11 @@ from sarseg.errors import InputError, ModelError
 from sarseg.filters.preparation import BandScaling, Preparation
 from sarseg.model.bands import BandInputs, BandSlot
 from sarseg.scenes.reader import Scene
-from tests.rasters import write_raster
+from tests.rasters import speckle, write_raster
 from tests.toy import toy_card
 
 SIDE = 64
+PLACE = from_origin(500_170, 5_000_330, 10, 10)
 CARD = toy_card(
     preparation=Preparation(
         despeckle=None, scaling=(BandScaling(centre=0.0, spread=1.0),) * 2, clip=1000.0
@@ -25,8 +26,7 @@ def scene_file(folder: Path, empty_columns: int) -> Path:
     levels = np.arange(24).reshape(4, 6).repeat(SIDE, axis=0).repeat(SIDE, axis=1)
     values = (10.0 ** (levels / 10)).astype(np.float32)
     values[:, : empty_columns * SIDE] = np.nan
-    place = from_origin(SIDE * 10 * 100, SIDE * 10 * 900, 10, 10)  # tiles begin with the scene
-    return write_raster(folder / "s_vv.tif", values, crs="EPSG:32631", transform=place)
+    return write_raster(folder / "s_vv.tif", values, crs="EPSG:32631", transform=PLACE)
 
 
 @pytest.mark.parametrize(("empty", "count", "expected"), [(0, 5, 5), (5, 9, 4), (3, 50, 12)])
@@ -54,7 +54,7 @@ def test_a_scene_without_a_valid_tile(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("count", [1, 3])
-@pytest.mark.parametrize("bands", [("VV", "VH"), ("HV",)])
+@pytest.mark.parametrize("bands", [("VV", "VH"), ("HV",), ("HH", "HV", "VH", "VV")])
 def test_simulated_tiles_suit_the_model(count: int, bands: tuple[str, ...]) -> None:
     slots = tuple(BandSlot(name=band, accepts=(band,)) for band in bands)
     card = toy_card(inputs=BandInputs(slots=slots))
@@ -67,10 +67,23 @@ def test_simulated_tiles_suit_the_model(count: int, bands: tuple[str, ...]) -> N
     assert all(np.isfinite(tile).all() and tile.std() > 0.1 for tile in tiles)
 
 
+@pytest.mark.parametrize("shape", [(40, 50), (64, 64), (100, 130), (127, 300)])
+def test_scenes_of_any_size_have_tiles(tmp_path: Path, shape: tuple[int, int]) -> None:
+    values = speckle(*shape)
+    path = write_raster(tmp_path / "s_vv.tif", values, crs="EPSG:32631", transform=PLACE)
+    with Scene.open([path]) as scene:
+        tiles = example_tiles(scene, CARD, 99)
+    assert len(tiles) == max(shape[0] // SIDE, 1) * max(shape[1] // SIDE, 1)
+    levels = np.round(10 * np.log10(values), 3)
+    for tile in tiles:
+        assert np.isin(np.round(tile[0], 3), levels).mean() > 0.99
+
+
 def test_bands_that_are_not_simulated() -> None:
-    card = toy_card(inputs=BandInputs(slots=(BandSlot(name="DEM", accepts=("DEM",)),)))
-    with (
-        pytest.raises(ModelError, match="takes DEM, which are not simulated"),
-        simulated_scene(card, 1),
-    ):
-        pass
+    slots = tuple(BandSlot(name=name, accepts=(name,)) for name in ("VV", "DEM"))
+    card = toy_card(inputs=BandInputs(slots=slots))
+    with pytest.raises(ModelError, match="takes DEM, which is not simulated"):
+        simulated_scene(card, 1).__enter__()
+    grey = toy_card(preparation=CARD.preparation.model_copy(update={"quantity": "amplitude"}))
+    with pytest.raises(ModelError, match="images of amplitudes"):
+        simulated_scene(grey, 1).__enter__()

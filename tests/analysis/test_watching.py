@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from sarseg.adapters import METHODS, method
 from sarseg.analysis.attention_distance import distances_looked
 from sarseg.analysis.spectrum import log_amplitudes, relative
 from sarseg.analysis.watching import watched
@@ -54,9 +55,9 @@ def test_distances_are_those_of_the_weights() -> None:
     weights = torch.stack(list(layer.weights(x)), dim=2).detach().numpy()  # (B, heads, H, W, M)
     total, weight = np.zeros(HEADS), np.zeros(HEADS)
     for image, row, col in np.argwhere(asking.numpy()):
-        for key in range(12):
-            share = weights[image, :, row, col, key]
-            total += share * np.hypot(row - key // 3, col - key % 3)
+        for other_row, other_col in np.argwhere(asking[image].numpy()):
+            share = weights[image, :, row, col, 3 * other_row + other_col]
+            total += share * np.hypot(row - other_row, col - other_col)
             weight += share
     found = quotient(distances_looked(layer, x, asking))
     np.testing.assert_allclose(found, total / weight, rtol=1e-5)
@@ -127,26 +128,32 @@ def test_an_encoder_is_watched_block_by_block() -> None:
     torch.testing.assert_close(found.spectra, (one.spectra + other.spectra) / 2)
 
 
-@torch.inference_mode()
-def test_padding_of_windows_asks_nothing() -> None:
-    """5 x 5 tokens fill 9 windows of 2 x 2, of which 11 places hold none."""
-    made, image = encoder(0.3), torch.randn(3, 80, 80, generator=torch.Generator().manual_seed(5))
-    seen: list[Tensor] = []
-    layer = made.blocks[0].attn
-    layer.register_forward_pre_hook(lambda _, arguments: seen.append(arguments[0]))
-    found = watched(made, [image]).distances[0]
-    (windows,) = seen
-    asking = torch.zeros(9, 2, 2, dtype=torch.bool)
-    for row, col in product(range(5), range(5)):
-        asking[3 * (row // 2) + col // 2, row % 2, col % 2] = True
-    expected = 16 * quotient(distances_looked(layer, windows, asking))
-    np.testing.assert_allclose(found, expected, rtol=1e-5)
-    everywhere = 16 * quotient(distances_looked(layer, windows, torch.ones_like(asking)))
-    assert np.abs(everywhere - expected).max() > 0.01
-
-
-def test_even_attention_in_an_encoder() -> None:
+def test_padding_of_windows_does_not_count() -> None:
+    """5 x 5 tokens fill 9 windows of 2 x 2, of which 11 places hold none. With even attention,
+    each token looks at those of its own window."""
     found = watched(encoder(0.0), [torch.randn(3, 80, 80)])
-    inside, whole = 16 * uniform_distance(2, 2), 16 * uniform_distance(5, 5)
+    apart = [
+        np.hypot(a - c, b - d)
+        for (a, b), (c, d) in product(product(range(5), repeat=2), repeat=2)
+        if (a // 2, b // 2) == (c // 2, d // 2)
+    ]
+    inside, whole = 16 * float(np.mean(apart)), 16 * uniform_distance(5, 5)
     expected = np.repeat([[inside], [whole], [inside]], HEADS, axis=1)
     np.testing.assert_allclose(found.distances, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_can_be_watched(name: str) -> None:
+    made = encoder(0.1)
+    method(name).install(made)
+    generator = torch.Generator().manual_seed(4)
+    for parameter in made.parameters():
+        parameter.data.normal_(std=0.1, generator=generator)
+    images = [torch.randn(3, 80, 80, generator=generator)]
+    with torch.inference_mode():
+        plain = made.eval()(images[0][None])
+        found = watched(made, images)
+        assert torch.equal(made(images[0][None]), plain)
+    assert found.distances.shape == (3, HEADS)
+    assert ((found.distances > 0) & (found.distances < 16 * 4 * 2**0.5)).all()
+    assert found.spectra.isfinite().all()

@@ -29,9 +29,9 @@ def test_squares_to_label_first(tmp_path: Path, sarseg: Sarseg) -> None:
 
 
 def test_wrong_input(tmp_path: Path, sarseg: Sarseg) -> None:
-    run = sarseg("suggest", SCENE, "-o", "-")
+    run = sarseg("suggest", SCENE, "-o", "-", "--json")
     assert run.code == 2
-    assert "Suggestions go to a file" in run.stderr
+    assert "both write to stdout" in run.stderr
     run = sarseg("suggest", tmp_path / "none.tif", "-o", tmp_path / "here.gpkg")
     assert run.code != 0
     assert "none.tif" in run.stderr

@@ -31,6 +31,12 @@ def test_every_choice_is_the_best_that_is_left(number: int, count: int, seed: in
 def test_another_doubt_comes_before_more_of_the_same() -> None:
     entropy = np.array([0.9, 0.89, 0.88, 0.5, 0.1])
     shares = np.array([[0.5, 0.5, 0], [0.5, 0.5, 0], [0.52, 0.48, 0], [0, 0.5, 0.5], [0, 0, 1]])
-    chosen, scores = ranked(entropy, shares, 5)
+    chosen, _ = ranked(entropy, shares, 5)
     assert chosen[:3].tolist() == [0, 3, 4]
-    assert scores[-1] == 0  # nothing new
+
+
+def test_of_what_is_nothing_new_the_greatest_doubt_comes_first() -> None:
+    entropy = np.array([0.5, 0.1, 0.9, 0.7])
+    chosen, scores = ranked(entropy, np.full((4, 2), 0.5), 4)
+    assert chosen.tolist() == [2, 3, 0, 1]
+    assert scores.tolist() == [0.9, 0, 0, 0]

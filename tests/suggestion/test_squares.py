@@ -34,7 +34,7 @@ def test_means_are_those_of_the_valid_pixels(
             place = slice(row * side, (row + 1) * side), slice(col * side, (col + 1) * side)
             inside = bands[:, *place]
             known = inside[:, inside[0] != NODATA]
-            assert found.valid[row, col] == known.shape[1] / side**2
+            assert found.valid[row, col] == known.shape[1] / inside[0].size
             expected = known[1:].mean(axis=1) / 100 if known.size else np.zeros(3)
             np.testing.assert_allclose(found.entropy[row, col], expected[0], atol=1e-12)
             np.testing.assert_allclose(found.probabilities[:, row, col], expected[1:], atol=1e-12)
