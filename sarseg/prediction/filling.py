@@ -5,10 +5,12 @@ from contextlib import closing
 from dataclasses import replace
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from sarseg.classes import NODATA
 from sarseg.errors import InputError
+from sarseg.model.memory import release_memory
 from sarseg.prediction.blend import StripBlender
 from sarseg.prediction.journal import Journal, Position
 from sarseg.prediction.mapping import Step, map_strip
@@ -32,6 +34,8 @@ def fill_journal(work: Work, journal: Journal, progress: Progress | None = None)
     room = np.empty((len(work.model.card.classes) + 1, work.grid.tile, work.widest), np.uint32)
     with tile_reader(work.scene, work.model.card, work.settings, work.boxes, device) as read:
         for number in range(journal.position.strip, len(work.strips)):
+            # of the strip before, blocks are left that this one's do not fit
+            release_memory(torch.device("cpu"))
             _fill_strip(work, journal, number, room, read, progress, earlier)
 
 
