@@ -34,9 +34,6 @@ from sarseg.vectors.write import check_crs, check_target, is_reprojected, write_
 
 LAYER = "landcover"
 
-"""Description and type of the band of percentages that sarseg's maps have. Numbers of other types
-may have other units."""
-
 _BATCHES_AHEAD = 1
 
 _A_LITTLE_MORE = 1.002
