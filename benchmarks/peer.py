@@ -14,11 +14,11 @@ its input itself; tiles and overlap are the same. Tiles of 512 that overlap by a
 fit 4352 pixels exactly, so that no peer has a last tile that overlaps more; those of sarseg begin
 at multiples of their stride from the origin of the CRS, and are one more in each direction. Peers
 are called with the best of their settings that was found: see ``by_geo_inference`` and
-``by_geoai``. Each run is a
-process of its own, which first maps a small scene that does not count. "seconds" is the call that
-maps the scene, file to file, without the start of Python, "CPU s" what it keeps the cores busy for;
-"peak" the most resident memory of the whole process. For sarseg, preparation (decibels to intensity
-and back, clipping, validity) and finding the batch size are within all three.
+``by_geoai``. Each run is a process of its own, which first maps a small scene that does not count.
+"seconds" is the call that maps the scene, file to file, without the start of Python, "CPU s" what
+it keeps the cores busy for; "peak" the most resident memory of the whole process. For sarseg,
+preparation (decibels to intensity and back, clipping, validity) and finding the batch size are
+within all three.
 
 "Seam error" is the share of pixels within 8 pixels of a tile's edge, of any of the tools, whose
 class is not that of a prediction of the scene in one piece by the same network; "error" is the

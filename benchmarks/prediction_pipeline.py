@@ -17,16 +17,12 @@ import torch
 
 from benchmarks.measuring import device_name
 from benchmarks.prediction_scale import write_block, write_mosaic
-from sarseg.adapters import method
-from sarseg.decoders import decoder
 from sarseg.model.device import choose_device
-from sarseg.model.file import LoadedModel, load_model
-from sarseg.model.segmenter import Segmenter
+from sarseg.model.file import LoadedModel, load_model, segmenter_of
 from sarseg.prediction.forward import Forward, Precision
 from sarseg.prediction.predictor import predict_scene
 from sarseg.prediction.settings import PredictSettings
 from sarseg.prediction.tile_reading import checked_grid, tile_reader
-from sarseg.sam.architecture import architecture
 from sarseg.scenes.reader import Scene
 
 TILE = {"vit_t": 448, "vit_b": 1024}
@@ -39,8 +35,7 @@ def model_on(backbone: str, device: str) -> LoadedModel:
         return shipped
     card = shipped.card.model_copy(update={"backbone": backbone, "tile_size": TILE[backbone]})
     torch.manual_seed(0)
-    sizes, num_classes = architecture(backbone), len(card.classes)
-    segmenter = Segmenter(sizes, method("cwsam"), decoder("classwise"), card.inputs, num_classes)
+    segmenter = segmenter_of(card)
     return replace(shipped, segmenter=segmenter.eval().to(device), card=card)
 
 

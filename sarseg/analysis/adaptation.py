@@ -9,15 +9,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sarseg.adapters import method
 from sarseg.adapters.frequency import Band, frequency_band
 from sarseg.analysis.watching import Watched, watched
-from sarseg.decoders import decoder
 from sarseg.errors import ModelError
 from sarseg.model.backbone import backbone_file, load_backbone
-from sarseg.model.file import LoadedModel
-from sarseg.model.segmenter import Segmenter
-from sarseg.sam.architecture import architecture
+from sarseg.model.file import LoadedModel, segmenter_of
 from sarseg.sam.encoder import ImageEncoder
 
 _FREQUENCY_RATIO = 0.25
@@ -84,13 +80,8 @@ def _on(tile: NDArray[np.float32], device: str) -> Tensor:
 
 def _unadapted(model: LoadedModel, backbone_weights: Path | None) -> ImageEncoder:
     """The encoder of the backbone alone."""
-    card = model.card
-    segmenter = Segmenter(
-        architecture(card.backbone),
-        method("decoder-only"),
-        decoder(card.decoder, card.decoder_settings),
-        card.inputs,
-        num_classes=len(card.classes),
-    )
-    load_backbone(segmenter, backbone_file(card.backbone, backbone_weights), card.backbone)
+    backbone = model.card.backbone
+    plain = model.card.model_copy(update={"method": "decoder-only", "method_settings": {}})
+    segmenter = segmenter_of(plain)
+    load_backbone(segmenter, backbone_file(backbone, backbone_weights), backbone)
     return segmenter.image_encoder.eval().to(model.device)

@@ -35,17 +35,21 @@ def watched(encoder: ImageEncoder, images: Iterable[Tensor]) -> Watched:
     with _hooks(encoder, record):
         for image in images:
             encoder(image[None])
-    distances = torch.stack(record.distances) / torch.stack(record.weights)
-    spectra = relative(torch.stack([torch.stack(each).mean(dim=0) for each in record.amplitudes]))
+    distances = _stacked(record.distances).sum(dim=1) / _stacked(record.weights).sum(dim=1)
+    spectra = relative(_stacked(record.amplitudes).mean(dim=1))
     return Watched(distances.cpu() * encoder.sizes.patch_size, spectra.cpu())
 
 
+def _stacked(found: list[list[Tensor]]) -> Tensor:
+    return torch.stack([torch.stack(of_block) for of_block in found])
+
+
 class _Record:
-    """Sums so far, block by block."""
+    """What was found in each block, image by image."""
 
     def __init__(self, blocks: int) -> None:
-        self.distances = [torch.zeros(())] * blocks
-        self.weights = [torch.zeros(())] * blocks
+        self.distances: list[list[Tensor]] = [[] for _ in range(blocks)]
+        self.weights: list[list[Tensor]] = [[] for _ in range(blocks)]
         self.amplitudes: list[list[Tensor]] = [[] for _ in range(blocks)]
         self.size = (0, 0)
         """Rows and columns of the tokens on their way through a block."""
@@ -61,8 +65,8 @@ class _Record:
         if block.window_size:  # windows that the image does not fill are filled up with zeros
             inside, _ = image_encoder.window_partition(inside, block.window_size)
         total, weight = distances_looked(attention, x, inside[..., 0] > 0, *extra)
-        self.distances[number] = self.distances[number].to(total) + total
-        self.weights[number] = self.weights[number].to(weight) + weight
+        self.distances[number].append(total)
+        self.weights[number].append(weight)
 
     def leave(self, number: int, block: Any, arguments: Any, tokens: Tensor) -> None:
         """The block gives tokens (1, h, w, D)."""

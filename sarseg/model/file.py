@@ -115,6 +115,17 @@ def read_card(path: Path) -> ModelCard:
         ) from error
 
 
+def segmenter_of(card: ModelCard) -> Segmenter:
+    """A segmenter as ``card`` describes it, before any weights are loaded."""
+    return Segmenter(
+        architecture(card.backbone),
+        method(card.method, card.method_settings),
+        decoder(card.decoder, card.decoder_settings),
+        card.inputs,
+        num_classes=len(card.classes),
+    )
+
+
 def load_model(
     path: Path | None = None,
     *,
@@ -129,13 +140,7 @@ def load_model(
     """
     path = embedded_file(EMBEDDED_MODEL) if path is None else path
     card = read_card(path)
-    segmenter = Segmenter(
-        architecture(card.backbone),
-        method(card.method, card.method_settings),
-        decoder(card.decoder, card.decoder_settings),
-        card.inputs,
-        num_classes=len(card.classes),
-    )
+    segmenter = segmenter_of(card)
     weights = backbone_file(card.backbone, backbone_weights)
     found = file_sha256(weights)
     if found != card.backbone_sha256 and not any_backbone:
