@@ -14,6 +14,7 @@ from sarseg.analysis.watching import Watched, watched
 from sarseg.errors import ModelError
 from sarseg.model.backbone import backbone_file, load_backbone
 from sarseg.model.file import LoadedModel, segmenter_of
+from sarseg.model.segmenter import Segmenter
 from sarseg.sam.encoder import ImageEncoder
 
 _FREQUENCY_RATIO = 0.25
@@ -52,7 +53,9 @@ def adaptation(
     values that are no numbers.
     """
     card = model.card
-    images = [model.segmenter.channels(_on(tile, model.device))[0] for tile in tiles]
+    segmenter = model.segmenter
+    assert isinstance(segmenter, Segmenter)
+    images = [segmenter.channels(_on(tile, model.device))[0] for tile in tiles]
     plain = _unadapted(model, backbone_weights)
     sizes = plain.sizes
     share = float(card.method_settings.get("frequency_ratio", _FREQUENCY_RATIO))
@@ -60,7 +63,7 @@ def adaptation(
     pictures = {"in": first}
     for band in _BANDS:
         pictures[band] = frequency_band(first, share, band)
-    before, after = watched(plain, images), watched(model.segmenter.image_encoder, images)
+    before, after = watched(plain, images), watched(segmenter.image_encoder, images)
     if not (before.distances.isfinite().all() and after.distances.isfinite().all()):
         raise ModelError("The encoder answers with values that are no numbers: it cannot be used.")
     return Adaptation(

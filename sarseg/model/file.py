@@ -19,6 +19,7 @@ from sarseg.errors import ModelError, OutputError
 from sarseg.model.backbone import backbone_file, embedded_file, load_backbone
 from sarseg.model.card import ModelCard
 from sarseg.model.checkpoints import file_sha256
+from sarseg.model.network import Network
 from sarseg.model.segmenter import Segmenter
 from sarseg.sam.architecture import architecture
 from sarseg.scenes.output import replacing
@@ -29,17 +30,17 @@ EMBEDDED_MODEL = "simulated.safetensors"
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A segmenter in evaluation mode on ``device``, its card, and the SHA-256 of its file and of
+    """A network in evaluation mode on ``device``, its card, and the SHA-256 of its file and of
     the backbone's."""
 
-    segmenter: Segmenter
+    segmenter: Network
     card: ModelCard
     sha256: str
     device: str = "cpu"
     backbone_sha256: str = ""
 
 
-def trained_state(segmenter: Segmenter) -> dict[str, Tensor]:
+def trained_state(segmenter: Network) -> dict[str, Tensor]:
     """The parameters that train, by name."""
     return {
         name: parameter.detach()

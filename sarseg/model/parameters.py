@@ -7,6 +7,7 @@ import torch
 from sarseg.adapters.base import AdaptationMethod
 from sarseg.decoders.base import Decoder
 from sarseg.model.bands import exact_inputs
+from sarseg.model.network import Network
 from sarseg.model.segmenter import Segmenter
 from sarseg.sam.architecture import architecture
 
@@ -19,7 +20,7 @@ class ParameterCount:
     trainable: int
 
 
-def parameters_of(segmenter: Segmenter) -> ParameterCount:
+def parameters_of(segmenter: Network) -> ParameterCount:
     """Count the parameters of ``segmenter``; buffers are none."""
     parameters = list(segmenter.parameters())
     return ParameterCount(

@@ -9,13 +9,14 @@ from torch.nn import functional
 from sarseg.adapters.base import AdaptationMethod
 from sarseg.decoders.base import Decoder
 from sarseg.model.bands import BandInputs, channels_from_bands, mixes_by_training
+from sarseg.model.network import Network
 from sarseg.sam.architecture import SamArchitecture
 from sarseg.sam.encoder import ImageEncoder
 from sarseg.sam.precision import full_precision
 from sarseg.sam.prompts import PromptEncoder
 
 
-class Segmenter(nn.Module):
+class Segmenter(Network):
     """SAM with an adapted image encoder and a decoder for classes.
 
     Parameters that SAM has carry SAM's names: ``image_encoder.``, ``prompt_encoder.``,
@@ -54,6 +55,10 @@ class Segmenter(nn.Module):
         size = (bands.shape[-2], bands.shape[-1])
         logits = self.low_res_logits(self.embed(bands), size, boxes)
         return functional.interpolate(logits, size=size, mode="bilinear", align_corners=False)
+
+    def auxiliary_loss(self) -> Tensor:
+        """See ``Network.auxiliary_loss``: that of the method's own layers."""
+        return self.image_encoder.auxiliary_loss()
 
     def embed(self, bands: Tensor) -> Tensor:
         """The image embedding ``(B, out_chans, S / p, S / p)`` of ``bands`` ``(B, C, S, S)``."""

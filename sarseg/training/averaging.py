@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from sarseg.model.file import trained_state
-from sarseg.model.segmenter import Segmenter
+from sarseg.model.network import Network
 
 
 class WeightAverage:
@@ -17,10 +17,10 @@ class WeightAverage:
     the first weights do not linger.
     """
 
-    def __init__(self, segmenter: Segmenter, decay: float) -> None:
+    def __init__(self, network: Network, decay: float) -> None:
         self.decay = decay
         self.steps = 0
-        self._weights = trained_state(segmenter)
+        self._weights = trained_state(network)
         self.state = {name: weight.clone() for name, weight in self._weights.items()}
 
     @torch.no_grad()

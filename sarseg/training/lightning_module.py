@@ -1,6 +1,7 @@
-"""One optimisation step and one validation step of a segmenter, for Lightning's trainer."""
+"""One optimisation step and one validation step of a network, for Lightning's trainer."""
 
 from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ from torchmetrics.classification import MulticlassConfusionMatrix
 from sarseg.assessment.confusion import Scores, scores
 from sarseg.classes import NODATA
 from sarseg.errors import ModelError
-from sarseg.model.segmenter import Segmenter
+from sarseg.model.network import Network
 from sarseg.training.averaging import WeightAverage
 from sarseg.training.objectives.base import Objective, normalised
 from sarseg.training.schedule import Schedule
@@ -36,8 +37,8 @@ class SegmentationTask(LightningModule):
 
     def __init__(
         self,
-        segmenter: Segmenter,
-        objective: Objective,
+        segmenter: Network,
+        objective: Objective[Any],
         *,
         learning_rate: float,
         weight_decay: float,
@@ -78,7 +79,7 @@ class SegmentationTask(LightningModule):
                 totals = self.objective.totals(self.segmenter, some_bands, some_labels)
                 # data-parallel gradients are means over the processes, and these are to be sums
                 own = normalised(totals, weights) * self.trainer.world_size
-                own = own + self.segmenter.image_encoder.auxiliary_loss() / len(parts)
+                own = own + self.segmenter.auxiliary_loss() / len(parts)
                 self.manual_backward(own)
             loss += own.detach()
         loss = self._over_processes(loss) / self.trainer.world_size

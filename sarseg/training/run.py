@@ -22,6 +22,7 @@ from sarseg.model.memory import peak_memory
 from sarseg.model.parameters import parameters_of
 from sarseg.model.segmenter import Segmenter
 from sarseg.sam.architecture import architecture
+from sarseg.training.assembly import chip_loading, segmentation_task, trainer_precision
 from sarseg.training.callbacks import (
     KeepBest,
     ObeySignals,
@@ -33,11 +34,9 @@ from sarseg.training.checks import check_place
 from sarseg.training.lightning_module import SegmentationTask
 from sarseg.training.loading import ChipLoading
 from sarseg.training.loggers import loggers
-from sarseg.training.objectives import objective
 from sarseg.training.plan import Plan, plan
 from sarseg.training.processes import Processes, processes
 from sarseg.training.run_folder import open_run_folder
-from sarseg.training.schedule import Schedule
 from sarseg.training.settings import TrainSettings
 from sarseg.training.temperature import fitted_temperature
 from sarseg.training.trainer import bare_trainer, quiet_lightning
@@ -253,7 +252,7 @@ def _put_together(
     first_step: int = 0,
 ) -> _Parts:
     device = choose_device(settings.device)
-    precision = _precision(settings, device)
+    precision = trainer_precision(settings, device)
     seed_everything(settings.seed, verbose=False)
     source = planned.source
     # auxiliary bands are never dropped, so a model that has some has not learned to go without
@@ -270,35 +269,9 @@ def _put_together(
     load_backbone(segmenter, backbone.weights, settings.backbone)
     if settings.compile:
         segmenter.image_encoder.compile()
-    loading = ChipLoading(
-        planned.training,
-        planned.validation,
-        batch_size=settings.batch_size,
-        accumulate=settings.accumulate,
-        rank=team.rank,
-        world=team.world,
-        seed=settings.seed,
-        first_step=first_step,
-        workers=settings.workers,
-        pinned=device == "cuda",
-    )
+    loading = chip_loading(settings, planned, team, device, first_step=first_step)
     steps = settings.epochs * loading.steps_per_epoch
-    task = SegmentationTask(
-        segmenter,
-        objective(planned.decoding, planned.class_weights, planned.loss),
-        learning_rate=settings.learning_rate,
-        weight_decay=settings.weight_decay,
-        schedule=Schedule(
-            settings.schedule,
-            steps,
-            settings.warmup,
-            settings.final_learning_rate / settings.learning_rate,
-        ),
-        batch_size=settings.batch_size,
-        clip=settings.clip,
-        ema=settings.ema,
-        seed=settings.seed,
-    )
+    task = segmentation_task(settings, planned, segmenter, steps)
     return _Parts(
         plan=planned,
         team=team,
@@ -327,15 +300,6 @@ def _trainer(parts: _Parts, **options: object) -> Trainer:
         reload_dataloaders_every_n_epochs=1,
         **options,
     )
-
-
-def _precision(settings: TrainSettings, device: str) -> str:
-    """Lightning's name for the precision; by itself bfloat16 where a GPU has it."""
-    if settings.precision == "16" and device == "cpu":
-        raise UsageError("--precision 16 is for GPUs: choose bf16 or 32 on the CPU.")
-    if settings.precision == "auto":
-        return "bf16-mixed" if device == "cuda" and torch.cuda.is_bf16_supported() else "32-true"
-    return {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}[settings.precision]
 
 
 def _fit(trainer: Trainer, parts: _Parts) -> None:

@@ -1,6 +1,7 @@
 """What a decoder is trained to do: one file each."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from sarseg.decoders.base import Decoder
 from sarseg.decoders.box_prompted import BoxPrompted
@@ -27,7 +28,7 @@ def default_loss(decoder: Decoder) -> Loss | None:
 
 def objective(
     decoder: Decoder, class_weights: Sequence[float], loss: Loss | None = None
-) -> Objective:
+) -> Objective[Any]:
     """The objective that ``decoder`` is trained by, with one weight a class.
 
     ``loss`` None: as the decoder was published. Class logits can be trained by any loss that

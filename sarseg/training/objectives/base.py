@@ -1,18 +1,22 @@
 """What training asks of an objective."""
 
 from abc import ABC, abstractmethod
+from typing import Generic, TypeVar
 
 from torch import Tensor, nn
 
 from sarseg.assessment.confusion import Scores
-from sarseg.model.segmenter import Segmenter
+from sarseg.model.network import Network
+
+Network_contra = TypeVar("Network_contra", bound=Network, contravariant=True)
+"""The networks that an objective can judge."""
 
 
-class Objective(nn.Module, ABC):
-    """How a segmenter is judged in training; its tensors move with the model's.
+class Objective(nn.Module, ABC, Generic[Network_contra]):
+    """How a network is judged in training; its tensors move with the model's.
 
     Its loss is the sum of T terms, each a total over a batch divided by a weight. Both add up over
-    the parts of a batch. ``bands`` are ``(B, C, S, S)`` as the segmenter takes them, ``labels``
+    the parts of a batch. ``bands`` are ``(B, C, S, S)`` as the network takes them, ``labels``
     ``(B, S, S)`` int64, class indices or 255 for pixels that do not count.
     """
 
@@ -21,16 +25,16 @@ class Objective(nn.Module, ABC):
         """What each total is divided by, ``(T,)``; 0 where the batch has nothing that counts."""
 
     @abstractmethod
-    def totals(self, segmenter: Segmenter, bands: Tensor, labels: Tensor) -> Tensor:
+    def totals(self, network: Network_contra, bands: Tensor, labels: Tensor) -> Tensor:
         """Sum of each term over the batch, ``(T,)``; 0, with a gradient, where the weight is 0."""
 
-    def loss(self, segmenter: Segmenter, bands: Tensor, labels: Tensor) -> Tensor:
+    def loss(self, network: Network_contra, bands: Tensor, labels: Tensor) -> Tensor:
         """Scalar loss of one batch by itself; 0, with a gradient, where nothing counts."""
-        return normalised(self.totals(segmenter, bands, labels), self.weights(labels))
+        return normalised(self.totals(network, bands, labels), self.weights(labels))
 
-    def logits(self, segmenter: Segmenter, bands: Tensor, labels: Tensor) -> Tensor:
+    def logits(self, network: Network_contra, bands: Tensor, labels: Tensor) -> Tensor:
         """Logits ``(B, K, S, S)`` that validation scores; only prompts may come from ``labels``."""
-        answer: Tensor = segmenter(bands)
+        answer: Tensor = network(bands)
         return answer
 
     def score(self, scores: Scores) -> float:

@@ -14,7 +14,7 @@ from sarseg.training.losses.base import Loss
 from sarseg.training.objectives.base import Objective
 
 
-class BoxedMask(Objective):
+class BoxedMask(Objective[Segmenter]):
     """``loss`` of the foreground against the rest, over the images that have some.
 
     Each image is prompted by the bounding box of its foreground, enlarged ``box_scale`` times, in
@@ -33,20 +33,20 @@ class BoxedMask(Objective):
         """See ``Objective.weights``."""
         return self.judge.weights(_with_foreground(labels), self.class_weights)
 
-    def totals(self, segmenter: Segmenter, bands: Tensor, labels: Tensor) -> Tensor:
+    def totals(self, network: Segmenter, bands: Tensor, labels: Tensor) -> Tensor:
         """See ``Objective.totals``."""
         # what has no box is shown whole and weighs 0: every step has a gradient of every parameter
         rows, cols = labels.shape[-2:]
         shown = [box or (0.0, 0.0, cols - 1.0, rows - 1.0) for box in self._boxes(labels)]
-        logits = segmenter(bands, [labels.new_tensor([box], dtype=torch.float) for box in shown])
+        logits = network(bands, [labels.new_tensor([box], dtype=torch.float) for box in shown])
         with full_precision(bands.device):
             return self.judge.totals(logits.float(), _with_foreground(labels), self.class_weights)
 
-    def logits(self, segmenter: Segmenter, bands: Tensor, labels: Tensor) -> Tensor:
+    def logits(self, network: Segmenter, bands: Tensor, labels: Tensor) -> Tensor:
         """See ``Objective.logits``; the boxes come from ``labels``."""
         boxes = [[box] if box else [] for box in self._boxes(labels)]
         prompts = [labels.new_tensor(of_one, dtype=torch.float).reshape(-1, 4) for of_one in boxes]
-        answer: Tensor = segmenter(bands, prompts)
+        answer: Tensor = network(bands, prompts)
         return answer
 
     def score(self, scores: Scores) -> float:

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from sarseg.model.segmenter import Segmenter
+from sarseg.model.network import Network
 from sarseg.sam.precision import full_precision
 from sarseg.training.losses.base import Loss
 from sarseg.training.objectives.base import Objective
 
 
-class DensePrediction(Objective):
-    """``loss`` of what the segmenter answers, with one weight a class."""
+class DensePrediction(Objective[Network]):
+    """``loss`` of what the network answers, with one weight a class."""
 
     def __init__(self, class_weights: Sequence[float], loss: Loss) -> None:
         super().__init__()
@@ -24,8 +24,8 @@ class DensePrediction(Objective):
         """See ``Objective.weights``."""
         return self.judge.weights(labels, self.class_weights)
 
-    def totals(self, segmenter: Segmenter, bands: Tensor, labels: Tensor) -> Tensor:
+    def totals(self, network: Network, bands: Tensor, labels: Tensor) -> Tensor:
         """See ``Objective.totals``."""
-        logits = segmenter(bands)
+        logits = network(bands)
         with full_precision(bands.device):
             return self.judge.totals(logits.float(), labels, self.class_weights)

@@ -25,7 +25,7 @@ NO_OBJECT = 0.1
 """Weight of queries without a class in the cross-entropy."""
 
 
-class SetPrediction(Objective):
+class SetPrediction(Objective[Segmenter]):
     """Each class in an image is matched to one query, which learns its name and its mask.
 
     The matching minimises ``10 * (-P(class)) + 5 * BCE + 5 * Dice``; the loss is ``10 *
@@ -53,12 +53,12 @@ class SetPrediction(Objective):
         naming = found @ self.class_weights[:-1] + spare * self.class_weights[-1]
         return torch.stack([naming.sum(), pairs.sum()])
 
-    def totals(self, segmenter: Segmenter, bands: Tensor, labels: Tensor) -> Tensor:
+    def totals(self, network: Segmenter, bands: Tensor, labels: Tensor) -> Tensor:
         """See ``Objective.totals``; ``(2,)``: of the names and of the masks."""
-        decoder = segmenter.mask_decoder
+        decoder = network.mask_decoder
         assert isinstance(decoder, MaskClassificationDecoder)
-        embedding = segmenter.embed(bands)
-        class_logits, masks = decoder.queries(embedding, *segmenter.image_prompts(embedding))
+        embedding = network.embed(bands)
+        class_logits, masks = decoder.queries(embedding, *network.image_prompts(embedding))
         with full_precision(bands.device):
             return self.totals_of_queries(class_logits.float(), masks.float(), labels)
 
