@@ -6,6 +6,8 @@ VENV        ?= .venv
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 # auto: the optional GDAL bindings (osgeo) are built where they can be; no: they are not.
 GDAL        ?= auto
+# Processes that run tests at once.
+TEST_JOBS   ?= 2
 PYTEST_ARGS ?=
 
 # A system's PROJ or GDAL data does not fit the libraries inside the rasterio, pyproj and pyogrio wheels.
@@ -24,7 +26,7 @@ TIMES     := demo/times.txt
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
-	@echo 'Variables: PYTHON=$(PYTHON) VENV=$(VENV) GDAL=$(GDAL) (or no) TORCH_INDEX=$(TORCH_INDEX) PYTEST_ARGS='
+	@echo 'Variables: PYTHON=$(PYTHON) VENV=$(VENV) GDAL=$(GDAL) (or no) TORCH_INDEX=$(TORCH_INDEX) TEST_JOBS=$(TEST_JOBS) PYTEST_ARGS='
 
 $(READY): pyproject.toml .ci/constraints.txt .ci/setup_env.py
 	@$(SETUP) packages --torch-index "$(TORCH_INDEX)" --stamp $@
@@ -68,7 +70,7 @@ typecheck: setup
 	@$(STEP) "mypy" -- $(PY) -m mypy sarseg $(BENCH)
 
 unit: setup
-	@$(STEP) "pytest" -- $(PY) -m pytest $(PYTEST_ARGS)
+	@$(STEP) "pytest" -- $(PY) -m pytest -n $(TEST_JOBS) --dist loadfile $(PYTEST_ARGS)
 
 sample-data: setup ## make sample_data/ anew
 	@$(STEP) "sample data" -- $(PY) -m sarseg.datasets.synthetic sample_data/

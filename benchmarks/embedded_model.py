@@ -7,23 +7,28 @@ The baseline gets the scenes that the model was trained on: the same seeds, pola
 
 import argparse
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import rasterio
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from benchmarks.gaussian_ml import WINDOW, Floats, Gaussians, Labels, local_mean_db
 from sarseg.assessment.confusion import Scores, confusion_matrix, scores
+from sarseg.baselines.gaussian_ml import GaussianMl
 from sarseg.datasets.synthetic import CLASSES, FIRST_TRAINING_SEED
 from sarseg.model.file import load_model
 from sarseg.prediction.predictor import predict_scene
 from sarseg.scenes.reader import Scene
 from sarseg.training.embedded import NAMES, class_indices, training_scene
 
+BASELINE = GaussianMl()
 
-def embedded_map(scene_path: Path) -> Labels:
+
+def embedded_map(scene_path: Path) -> NDArray[np.uint8]:
     """Class indices ``(H, W)`` of the embedded model, through the files that a user gets."""
     with tempfile.TemporaryDirectory() as folder, Scene.open([scene_path]) as scene:
         output = Path(folder) / "map.tif"
@@ -32,18 +37,34 @@ def embedded_map(scene_path: Path) -> Labels:
             return class_indices(opened.read(1))
 
 
-def baseline_map(scene_path: Path, seeds: range) -> NDArray[np.intp]:
+def baseline_map(scene_path: Path, seeds: range) -> NDArray[np.int64]:
     """Class indices ``(H, W)`` of the baseline, trained on the scenes of ``seeds``."""
     with rasterio.open(scene_path) as opened:
-        features = local_mean_db(list(opened.read()))
-    return Gaussians.fit(_training_samples(seeds), len(CLASSES)).classify(features)
+        scene = _bands(opened.read())
+    gaussians = BASELINE.build(len(scene), len(CLASSES))
+    gaussians.fit(_TrainingScenes(seeds))
+    found: NDArray[np.int64] = gaussians(scene[None]).argmax(dim=1)[0].numpy()
+    return found
 
 
-def _training_samples(seeds: range) -> Iterator[tuple[Floats, Labels]]:
-    for seed in seeds:
-        scene = training_scene(seed)
+@dataclass(frozen=True)
+class _TrainingScenes:
+    """The training scenes of ``seeds``, each simulated when it is asked for."""
+
+    seeds: range
+
+    def __len__(self) -> int:
+        return len(self.seeds)
+
+    def __getitem__(self, number: int) -> tuple[Tensor, Tensor]:
+        scene = training_scene(self.seeds[number])
         bands = [10.0 * np.log10(np.maximum(band, 1e-10)) for band in scene.bands.values()]
-        yield local_mean_db(bands), class_indices(scene.labels)
+        return _bands(bands), torch.from_numpy(class_indices(scene.labels)).long()
+
+
+def _bands(decibels: Sequence[NDArray[np.floating]] | NDArray[np.floating]) -> Tensor:
+    """Bands ``(C, H, W)`` as a baseline takes them: 0 where they are NaN, which is invalid."""
+    return torch.from_numpy(np.nan_to_num(np.stack(list(decibels)).astype(np.float32)))
 
 
 def print_table(columns: dict[str, Scores]) -> None:
@@ -74,7 +95,8 @@ def main() -> None:
             confusion_matrix(truth, baseline_map(options.scene, seeds), len(CLASSES))
         ),
     }
-    print(f"{options.scene}; Gaussian ML on {WINDOW} x {WINDOW} mean dB of {len(seeds)} scenes")
+    side = BASELINE.window
+    print(f"{options.scene}; Gaussian ML on {side} x {side} mean dB of {len(seeds)} scenes")
     print_table(columns)
     ours, baseline = columns.values()
     print(f"mIoU ratio   {ours.miou / baseline.miou:.2f}")

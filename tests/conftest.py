@@ -7,6 +7,10 @@ from typing import Any
 
 import pytest
 
+# Tests run beside each other, and their networks are small: threads of one would only wait for
+# those of another. Before torch is imported, and for all processes that tests start.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:

@@ -58,8 +58,12 @@ def test_every_requirement_is_met_by_a_constraint(
     pyproject: dict[str, Any], constraints: dict[str, str]
 ) -> None:
     project = pyproject["project"]
-    for line in project["dependencies"] + project["optional-dependencies"]["dev"]:
+    extras = project["optional-dependencies"]
+    for line in project["dependencies"] + extras["compare"] + extras["dev"]:
         requirement = Requirement(line)
+        if requirement.name == project["name"]:
+            assert requirement.extras <= set(extras)
+            continue
         assert requirement.specifier, f"{line} has no lower bound"
         assert constraints[canonicalize_name(requirement.name)] in requirement.specifier
 
@@ -67,8 +71,14 @@ def test_every_requirement_is_met_by_a_constraint(
 def test_torchvision_is_no_requirement(
     pyproject: dict[str, Any], constraints: dict[str, str]
 ) -> None:
-    assert not any("torchvision" in line for line in pyproject["project"]["dependencies"])
+    project = pyproject["project"]
+    extras = project["optional-dependencies"]
+    assert not any("torchvision" in line for line in project["dependencies"] + extras["compare"])
     assert "torchvision" not in constraints
+
+
+def test_what_sarseg_is_compared_with_is_tested(pyproject: dict[str, Any]) -> None:
+    assert "sarseg[compare]" in pyproject["project"]["optional-dependencies"]["dev"]
 
 
 def test_embedded_weights_are_package_data(pyproject: dict[str, Any]) -> None:

@@ -49,7 +49,7 @@ def toy_card(
     scaling = tuple(BandScaling(centre=-11.0, spread=4.0) for _ in inputs.slots)
     return ModelCard(
         backbone="none",
-        backbone_sha256="",
+        backbone_sha256="0" * 64,
         method="none",
         classes=CLASSES,
         inputs=inputs,

@@ -49,10 +49,15 @@ def adaptation(
 
     Both see the same images, mixed from the bands as the model does it.
 
-    Raises ModelError where the weights of the backbone are not at hand, or the encoder answers with
-    values that are no numbers.
+    Raises ModelError where the model was adapted from no backbone or its weights are not at hand,
+    or the encoder answers with values that are no numbers.
     """
     card = model.card
+    if card.holds_backbone:
+        raise ModelError(
+            "The model was trained from random weights: there is no backbone to compare its "
+            "encoder with. Name a model that was adapted from one."
+        )
     segmenter = model.segmenter
     assert isinstance(segmenter, Segmenter)
     images = [segmenter.channels(_on(tile, model.device))[0] for tile in tiles]

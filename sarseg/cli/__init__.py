@@ -6,6 +6,7 @@ import typer
 
 from sarseg import __version__
 from sarseg.cli import weights
+from sarseg.cli.compare import compare
 from sarseg.cli.despeckle import despeckle
 from sarseg.cli.evaluate import evaluate
 from sarseg.cli.filter import filter_scenes
@@ -13,6 +14,7 @@ from sarseg.cli.info import info
 from sarseg.cli.inspect import inspect
 from sarseg.cli.parameters import parameters
 from sarseg.cli.predict import predict
+from sarseg.cli.pretrain import pretrain
 from sarseg.cli.report import report
 from sarseg.cli.sentences import in_sentences
 from sarseg.cli.suggest import suggest
@@ -26,7 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for command in (
-    *(train, tile, predict, evaluate, vectorize, report, suggest),
+    *(train, pretrain, tile, predict, evaluate, compare, vectorize, report, suggest),
     *(despeckle, info, inspect, parameters),
 ):
     app.command()(in_sentences(command))

@@ -189,6 +189,8 @@ def _table(title: str, first: str) -> Table:
 
 
 def _weights(report: "ModelReport") -> str:
+    if report.card.holds_backbone:
+        return "in the file: training began with random ones"
     wanted = f"SHA-256 {report.card.backbone_sha256[:12]}…"
     if report.backbone_weights is None:
         return f"not here ({wanted}): sarseg weights download {report.card.backbone}"

@@ -89,9 +89,7 @@ def jobs_of(
     Raises UsageError where the arguments make no sense, OutputError where there is no such folder
     or an input would be replaced, InputError where the only folder or pattern holds no scene.
     """
-    given = [path for file in files for path in (_lines_of_stdin() if file == "-" else [file])]
-    if not given:
-        raise UsageError("No scene was named: stdin, which '-' stands for, held no paths.")
+    given = _arguments(files)
     if output is not None and output_dir is None:
         return [Job(tuple(given), output)]
     if output_dir is None or output is not None:
@@ -118,6 +116,15 @@ def jobs_of(
             )
         jobs[target] = Job(scene, target)
     return list(jobs.values())
+
+
+def scenes_named(files: Sequence[str]) -> list[Files]:
+    """The scenes that arguments of a command name which takes many: each a file, a product, files
+    joined by commas, a folder or a pattern; ``-`` stands for lines of stdin.
+
+    Raises UsageError where none is named, InputError where a folder or pattern holds none.
+    """
+    return [scene for text in _arguments(files) for scene in _scenes_named(text, None)]
 
 
 def work_through(
@@ -191,6 +198,14 @@ def read_as(scene: "Scene") -> str:
     return f"read as {unit}, {scene.height} x {scene.width} pixels"
 
 
+def _arguments(files: Sequence[str]) -> list[str]:
+    """``files``, with the lines of stdin for ``-``."""
+    given = [path for file in files for path in (_lines_of_stdin() if file == "-" else [file])]
+    if not given:
+        raise UsageError("No scene was named: stdin, which '-' stands for, held no paths.")
+    return given
+
+
 def _lines_of_stdin() -> list[str]:
     lines = (line.strip() for line in sys.stdin)
     return [line for line in lines if line and not line.startswith("#")]
@@ -207,7 +222,7 @@ def _expanded(text: str, output_dir: Path, alone: bool) -> list[Files]:
         return [(text,)]
 
 
-def _scenes_named(text: str, output_dir: Path) -> list[Files]:
+def _scenes_named(text: str, output_dir: Path | None) -> list[Files]:
     """The scenes that an argument names; a folder of outputs among them is none."""
     if "," in text:
         names = tuple(part for part in text.split(",") if part)

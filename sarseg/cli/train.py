@@ -76,6 +76,16 @@ def train(
             rich_help_panel=DATA,
         ),
     ] = None,
+    label_share: Annotated[
+        float | None,
+        typer.Option(
+            "--label-share",
+            metavar="X",
+            help="Train on this share of each class's labels, 0 to 1, in small cells drawn by "
+            "--seed (default 1).",
+            rich_help_panel=DATA,
+        ),
+    ] = None,
     despeckle: DespeckleOption = None,
     looks: Annotated[
         str | None,
@@ -130,7 +140,18 @@ def train(
         typer.Option(
             "--backbone-weights",
             metavar="FILE",
-            help="Meta's SAM checkpoint, for vit_b, vit_l or vit_h.",
+            help="Weights to start from: Meta's SAM checkpoint, for vit_b, vit_l or vit_h, or what "
+            "`sarseg pretrain` wrote.",
+            rich_help_panel=MODEL,
+        ),
+    ] = None,
+    init: Annotated[
+        str | None,
+        typer.Option(
+            "--init",
+            metavar="NAME",
+            help="Weights to start from: embedded (vit_t; its default), released (Meta's; the "
+            "default of the others) or random (with --method full).",
             rich_help_panel=MODEL,
         ),
     ] = None,

@@ -58,7 +58,15 @@ class ChipFolder:
                 image, labels = folder / part / chip.image, None
                 if chip.label is not None:
                     labels = folder / part / chip.label
-                ref = ChipRef((Path(part) / chip.image).as_posix(), image, labels, manifest.unit)
+                ref = ChipRef(
+                    (Path(part) / chip.image).as_posix(),
+                    image,
+                    labels,
+                    manifest.unit,
+                    scene=(Path(part) / chip.scene).as_posix(),
+                    row=chip.window.row,
+                    col=chip.window.col,
+                )
                 splits.setdefault(chip.split, []).append(ref)
                 digest.update(f"{part} {chip.model_dump_json()}\n".encode())
         _check_files([ref for refs in splits.values() for ref in refs])

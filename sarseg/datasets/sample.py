@@ -25,13 +25,18 @@ IGNORE = NODATA
 class ChipRef:
     """Where one chip lies: an image, its labels (None without), and what the image's numbers are.
 
-    ``name`` is unique within a split and the same on every machine.
+    ``name`` is unique within a split and the same on every machine. ``row`` and ``col`` are those
+    of ``scene``, of the chip's upper left pixel; a chip without a ``scene`` shares pixels with no
+    other.
     """
 
     name: str
     image: Path
     labels: Path | None
     unit: Unit
+    scene: str | None = None
+    row: int = 0
+    col: int = 0
 
 
 @dataclass(frozen=True)

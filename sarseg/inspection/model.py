@@ -17,7 +17,8 @@ class ModelReport(Report):
     """A model file: its size in bytes, how many numbers it stores, and its card.
 
     ``backbone_weights`` is the file that `predict` would take by itself, None where it would find
-    none; ``backbone_fits`` says whether it is the one that the model was trained on.
+    none or the model's own file has all weights; ``backbone_fits`` says whether it is the one that
+    the model was trained on.
     """
 
     file: Path
@@ -36,7 +37,7 @@ def inspect_model(path: Path) -> ModelReport:
     """
     card = read_card(path)
     try:
-        weights = backbone_file(card.backbone, None)
+        weights = None if card.holds_backbone else backbone_file(card.backbone, None)
     except ModelError:
         weights = None
     return ModelReport(

@@ -1,18 +1,19 @@
-"""Weights of the frozen backbone: the embedded vit_t, or a SAM checkpoint that the user has."""
+"""Weights of the backbone: the embedded vit_t, a SAM checkpoint that the user has, random ones."""
 
 import pickle
 from importlib.resources import files
 from pathlib import Path
-from typing import TypeGuard
+from typing import Literal, TypeGuard
 from zipfile import is_zipfile
 
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from sarseg.errors import ModelError
+from sarseg.errors import ModelError, UsageError
 from sarseg.model.checkpoints import RELEASED, cached, file_sha256
 from sarseg.model.segmenter import Segmenter
+from sarseg.model.tensors import write_tensors
 from sarseg.sam.architecture import SamArchitecture, architecture
 from sarseg.sam.decoder import MaskDecoder
 from sarseg.sam.encoder import ImageEncoder
@@ -20,6 +21,9 @@ from sarseg.sam.prompts import PromptEncoder
 
 EMBEDDED_BACKBONE = "vit_t"
 EMBEDDED_WEIGHTS = "vit_t.safetensors"
+
+Init = Literal["embedded", "released", "random"]
+"""Where training may start from: the shipped weights, Meta's, or none."""
 
 _WRAPPERS = ("state_dict", "model")
 
@@ -48,6 +52,31 @@ def backbone_file(backbone: str, given: Path | None) -> Path:
             "--backbone-weights."
         )
     return at_hand
+
+
+def starting_file(backbone: str, init: Init | None, given: Path | None) -> Path | None:
+    """The weights of ``backbone`` that training starts from; None where it starts from random ones.
+
+    Without ``init`` and a file ``given`` they are the embedded ones, or else Meta's.
+
+    Raises UsageError where ``init`` makes no sense, ModelError as ``backbone_file`` does.
+    """
+    if init is not None and given is not None:
+        raise UsageError(
+            f"--init {init} and --backbone-weights {given} both say where training starts from: "
+            "give one of them."
+        )
+    if init == "embedded" and backbone != EMBEDDED_BACKBONE:
+        raise UsageError(
+            f"--init embedded is for {EMBEDDED_BACKBONE}, whose weights are shipped; for "
+            f"{backbone} choose --init released or random."
+        )
+    if init == "released" and backbone == EMBEDDED_BACKBONE:
+        raise UsageError(
+            f"--init released is for Meta's backbones, {', '.join(RELEASED)}; for "
+            f"{EMBEDDED_BACKBONE} choose --init embedded or random."
+        )
+    return None if init == "random" else backbone_file(backbone, given)
 
 
 def backbone_sha256(backbone: str, weights: Path) -> str:
@@ -140,6 +169,38 @@ def load_backbone(segmenter: Segmenter, path: Path, backbone: str) -> None:
             f"{path} does not hold the weights of a {backbone} backbone: {misfits[0]}{more}."
         )
     segmenter.load_state_dict(state, strict=False)
+
+
+def initialise(segmenter: Segmenter) -> None:
+    """Start a transformer from small weights, as ViTs are (truncated normal, 0.02)."""
+    for module in segmenter.image_encoder.modules():
+        if isinstance(module, nn.Linear):
+            nn.init.trunc_normal_(module.weight, std=0.02)
+            nn.init.zeros_(module.bias)
+    nn.init.trunc_normal_(segmenter.image_encoder.pos_embed, std=0.02)
+
+
+def save_backbone(
+    path: Path, segmenter: Segmenter, backbone: str, metadata: dict[str, str] | None = None
+) -> None:
+    """Write encoder and decoder as a whole SAM, with SAM's names, in float16.
+
+    The prompt encoder is written as it began: nothing trains it.
+
+    Raises ModelError where a weight is not finite, OutputError where writing fails.
+    """
+    whole = segmenter.state_dict()
+    state = {
+        name: whole[name].to("cpu", torch.float16).contiguous()
+        for name in sam_shapes(architecture(backbone))
+    }
+    broken = [name for name, tensor in state.items() if not torch.isfinite(tensor).all()]
+    if broken:
+        raise ModelError(
+            f"The backbone {path} was not written: {broken[0]} holds values that are no numbers, "
+            "so training has diverged. Choose a smaller --learning-rate."
+        )
+    write_tensors(path, state, metadata)
 
 
 def sam_shapes(sizes: SamArchitecture) -> dict[str, torch.Size]:

@@ -23,6 +23,8 @@ class ModelCard(BaseModel):
     scaled by ``preparation.scaling[i]``. ``pixel_size`` is that of the training data in metres,
     where it was known. Logits are divided by ``temperature`` before they become probabilities, so
     that those say how often the class is right (Guo et al. 2017, arXiv 1706.04599).
+    ``backbone_sha256`` is that of the weights that the model was trained on; it is empty where
+    training began with random ones, and the file holds all weights (``holds_backbone``).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -43,6 +45,11 @@ class ModelCard(BaseModel):
     training: dict[str, Any] = Field(default_factory=dict)
     metrics: dict[str, float] = Field(default_factory=dict)
     versions: dict[str, str] = Field(default_factory=library_versions)
+
+    @property
+    def holds_backbone(self) -> bool:
+        """Whether the model's file has all weights, and needs no other."""
+        return not self.backbone_sha256
 
     @model_validator(mode="after")
     def _agree(self) -> Self:

@@ -1,6 +1,7 @@
 """The model file: one ``.safetensors`` file with what training changed, and a card that says what.
 
-``predict`` needs it and the backbone it was trained on, nothing else. Nothing in it is executed.
+``predict`` needs it and the backbone it was trained on, nothing else; where training began with
+random weights, all are in the file. Nothing in it is executed.
 """
 
 from collections.abc import Iterable
@@ -10,19 +11,19 @@ from pathlib import Path
 import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from sarseg.adapters import method
 from sarseg.decoders import decoder
-from sarseg.errors import ModelError, OutputError
+from sarseg.errors import ModelError
 from sarseg.model.backbone import backbone_file, embedded_file, load_backbone
 from sarseg.model.card import ModelCard
 from sarseg.model.checkpoints import file_sha256
 from sarseg.model.network import Network
 from sarseg.model.segmenter import Segmenter
+from sarseg.model.tensors import write_tensors
 from sarseg.sam.architecture import architecture
-from sarseg.scenes.output import replacing
 
 _CARD_KEY = "sarseg"
 EMBEDDED_MODEL = "simulated.safetensors"
@@ -31,7 +32,7 @@ EMBEDDED_MODEL = "simulated.safetensors"
 @dataclass(frozen=True)
 class LoadedModel:
     """A network in evaluation mode on ``device``, its card, and the SHA-256 of its file and of
-    the backbone's."""
+    the backbone's, which is empty where the model has none."""
 
     segmenter: Network
     card: ModelCard
@@ -75,17 +76,6 @@ def save_model(
             "training has diverged. Choose a smaller --learning-rate."
         )
     write_tensors(path, state, metadata={_CARD_KEY: card.model_dump_json()})
-
-
-def write_tensors(
-    path: Path, state: dict[str, Tensor], metadata: dict[str, str] | None = None
-) -> None:
-    """Write a safetensors file, whole or not at all. Raises OutputError."""
-    with replacing(path) as temporary:
-        try:
-            save_file(state, temporary, metadata)
-        except SafetensorError as error:  # a full disk, for one, is no OSError here
-            raise OutputError(f"{path} could not be written: {error}.") from error
 
 
 def read_card(path: Path) -> ModelCard:
@@ -136,13 +126,26 @@ def load_model(
 ) -> LoadedModel:
     """Read a model file and its backbone; ``path`` None is the model shipped with sarseg.
 
+    ``backbone_weights`` are not looked at where the file holds all weights.
+
     Raises ModelError where the file is no model, or, unless ``any_backbone``, where
     ``backbone_weights`` are not those that it was trained on (told by their SHA-256).
     """
     path = embedded_file(EMBEDDED_MODEL) if path is None else path
     card = read_card(path)
     segmenter = segmenter_of(card)
-    weights = backbone_file(card.backbone, backbone_weights)
+    found = ""
+    if not card.holds_backbone:
+        found = _load_backbone(segmenter, path, card, backbone_weights, any_backbone)
+    _load_own(segmenter, path, whole=card.holds_backbone)
+    return LoadedModel(segmenter.eval().to(device), card, file_sha256(path), device, found)
+
+
+def _load_backbone(
+    segmenter: Segmenter, path: Path, card: ModelCard, given: Path | None, any_backbone: bool
+) -> str:
+    """Load what the model in ``path`` was trained on; the SHA-256 of that file."""
+    weights = backbone_file(card.backbone, given)
     found = file_sha256(weights)
     if found != card.backbone_sha256 and not any_backbone:
         raise ModelError(
@@ -152,15 +155,16 @@ def load_model(
             "all the same."
         )
     load_backbone(segmenter, weights, card.backbone)
-    _load_trained(segmenter, path)
-    return LoadedModel(segmenter.eval().to(device), card, file_sha256(path), device, found)
+    return found
 
 
-def _load_trained(segmenter: Segmenter, path: Path) -> None:
-    """Whatever trains must be in the file; frozen weights may be, where they are not SAM's."""
+def _load_own(segmenter: Segmenter, path: Path, *, whole: bool) -> None:
+    """Whatever trains must be in the file, or all of a ``whole`` network; of others, frozen weights
+    may be, where they are not SAM's."""
     state = load_file(path)
     known = segmenter.state_dict()
-    wrong = sorted(trained_state(segmenter).keys() - state.keys()) or [
+    needed = known if whole else trained_state(segmenter)
+    wrong = sorted(needed.keys() - state.keys()) or [
         name
         for name, tensor in state.items()
         if name not in known or tensor.shape != known[name].shape

@@ -1,8 +1,10 @@
 """How the model that is shipped with sarseg was made: ``python -m sarseg.training.embedded``.
 
-Two stages on simulated scenes. First vit_t is trained whole, under the classwise decoder; the
-result is the backbone ``vit_t.safetensors``, with SAM's names. Then that backbone is frozen, as
-rounded to float16, CWSAM is installed on it and trained: ``simulated.safetensors``.
+Three stages, all simulated. First vit_t is trained whole to tell the classes of simulated scenes
+apart, under the classwise decoder. Then it goes on, as rounded to float16, on patches as different
+from one another as sensors and crops are; the result is the backbone ``vit_t.safetensors``, with
+SAM's names. That is frozen, as rounded to float16, CWSAM is installed on it and trained on the
+scenes: ``simulated.safetensors``.
 """
 
 import argparse
@@ -10,6 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -17,7 +20,6 @@ import numpy as np
 import torch
 from lightning import Callback, LightningModule, Trainer, seed_everything
 from numpy.typing import NDArray
-from torch import nn
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from sarseg.adapters import method
@@ -34,14 +36,17 @@ from sarseg.model.backbone import (
     EMBEDDED_BACKBONE,
     EMBEDDED_WEIGHTS,
     embedded_file,
+    initialise,
     load_backbone,
-    sam_shapes,
+    save_backbone,
 )
-from sarseg.model.bands import CO_AND_CROSS_POL
+from sarseg.model.bands import CO_AND_CROSS_POL, exact_inputs
 from sarseg.model.card import ModelCard
 from sarseg.model.checkpoints import file_sha256
-from sarseg.model.file import EMBEDDED_MODEL, save_model, write_tensors
+from sarseg.model.file import EMBEDDED_MODEL, save_model
 from sarseg.model.segmenter import Segmenter
+from sarseg.pretraining.parcels import EMBEDDING
+from sarseg.pretraining.simulated import PatchSettings, train_on_patches
 from sarseg.sam.architecture import architecture
 from sarseg.scenes.radiometry import to_db
 from sarseg.training.data import Example
@@ -70,6 +75,8 @@ class Recipe:
 
     scenes: int = 240
     encoder_steps: int = 2200
+    patches: int = 1500
+    patch_steps: int = 1800
     cwsam_steps: int = 900
     batch_size: int = 4
     encoder_learning_rate: float = 6e-4
@@ -249,52 +256,29 @@ def optimise(
     return task
 
 
-def initialise(segmenter: Segmenter) -> None:
-    """Start a transformer from small weights, as ViTs are (truncated normal, 0.02)."""
-    for module in segmenter.image_encoder.modules():
-        if isinstance(module, nn.Linear):
-            nn.init.trunc_normal_(module.weight, std=0.02)
-            nn.init.zeros_(module.bias)
-    nn.init.trunc_normal_(segmenter.image_encoder.pos_embed, std=0.02)
+def make(recipe: Recipe, folder: Path, encoder: Path) -> None:
+    """Simulate, train all stages and write both files into ``folder``.
 
-
-def save_backbone(path: Path, segmenter: Segmenter) -> None:
-    """Write encoder and decoder as a whole SAM, with SAM's names, in float16.
-
-    The prompt encoder is written as it began: nothing here trains it.
+    ``encoder`` is what the first stage comes to: the file is written, or, where it is there,
+    taken in place of that stage.
     """
-    whole = segmenter.state_dict()
-    write_tensors(path, {name: whole[name].half().contiguous() for name in sam_shapes(SIZES)})
-
-
-def make(recipe: Recipe, folder: Path) -> None:
-    """Simulate, train both stages and write both files into ``folder``."""
     seed_everything(recipe.seed, verbose=False)
     started = time.monotonic()
     scenes = simulate_all(range(FIRST_TRAINING_SEED, FIRST_TRAINING_SEED + recipe.scenes))
     validation_scenes = simulate_all(VALIDATION_SEEDS)
     print(f"{recipe.scenes} scenes simulated in {time.monotonic() - started:.0f} s", flush=True)
-
     preparation = Preparation(despeckle=DESPECKLE, scaling=scaling_of(scenes))
     validation = ValidationChips(validation_scenes, preparation)
-    whole = Segmenter(SIZES, method("full"), decoder("classwise"), CO_AND_CROSS_POL, len(CLASSES))
-    initialise(whole)
-    optimise(
-        "encoder",
-        whole,
-        SimulatedChips(scenes, preparation, recipe.seed),
-        validation,
-        steps=recipe.encoder_steps,
-        batch_size=recipe.batch_size,
-        learning_rate=recipe.encoder_learning_rate,
-    )
+
+    if not encoder.exists():
+        chips = SimulatedChips(scenes, preparation, recipe.seed)
+        save_backbone(encoder, classifier(recipe, chips, validation), EMBEDDED_BACKBONE)
     backbone = folder / EMBEDDED_WEIGHTS
-    save_backbone(backbone, whole)
+    save_backbone(backbone, on_patches(recipe, encoder), EMBEDDED_BACKBONE)
 
     adaptation = method("cwsam")
     adapted = Segmenter(SIZES, adaptation, decoder("classwise"), CO_AND_CROSS_POL, len(CLASSES))
     load_backbone(adapted, backbone, EMBEDDED_BACKBONE)
-    adapted.mask_decoder.load_state_dict(whole.mask_decoder.state_dict())
     task = optimise(
         "cwsam",
         adapted,
@@ -321,6 +305,39 @@ def make(recipe: Recipe, folder: Path) -> None:
     print(f"done in {time.monotonic() - started:.0f} s")
 
 
+def classifier(recipe: Recipe, chips: SimulatedChips, validation: ValidationChips) -> Segmenter:
+    """The first stage: a whole SAM that tells the classes of simulated scenes apart."""
+    whole = Segmenter(SIZES, method("full"), decoder("classwise"), CO_AND_CROSS_POL, len(CLASSES))
+    initialise(whole)
+    optimise(
+        "encoder",
+        whole,
+        chips,
+        validation,
+        steps=recipe.encoder_steps,
+        batch_size=recipe.batch_size,
+        learning_rate=recipe.encoder_learning_rate,
+    )
+    return whole
+
+
+def on_patches(recipe: Recipe, encoder: Path) -> Segmenter:
+    """The second stage: the SAM of the file ``encoder``, trained on simulated patches."""
+    whole = Segmenter(
+        SIZES, method("full"), decoder("classwise"), exact_inputs(["1", "2", "3"]), EMBEDDING
+    )
+    load_backbone(whole, encoder, EMBEDDED_BACKBONE)
+    settings = PatchSettings(
+        patches=recipe.patches,
+        size=SIZES.image_size,
+        steps=recipe.patch_steps,
+        batch_size=recipe.batch_size,
+        seed=recipe.seed,
+    )
+    train_on_patches(whole, settings, partial(print, flush=True))
+    return whole
+
+
 def main() -> None:
     """Parse the recipe and run it."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -328,9 +345,10 @@ def main() -> None:
     for name, default in defaults.__dict__.items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=type(default), default=default)
     parser.add_argument("--folder", type=Path, default=embedded_file("."))
+    parser.add_argument("--encoder", type=Path, required=True, help="what the first stage comes to")
     given = vars(parser.parse_args())
-    folder = given.pop("folder")
-    make(Recipe(**given), folder)
+    folder, encoder = given.pop("folder"), given.pop("encoder")
+    make(Recipe(**given), folder, encoder)
 
 
 if __name__ == "__main__":

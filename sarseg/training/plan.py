@@ -7,6 +7,7 @@ import numpy as np
 
 from sarseg.adapters import method
 from sarseg.adapters.base import AdaptationMethod
+from sarseg.datasets.fewer_labels import FewerLabels
 from sarseg.datasets.foreground import OneAgainstRest
 from sarseg.datasets.source import IGNORE, ChipSource, open_dataset
 from sarseg.decoders import decoder
@@ -39,12 +40,14 @@ from sarseg.training.settings import TrainSettings
 class Plan:
     """Data and parts of a run.
 
-    ``counts`` and ``validation_counts`` are the labelled pixels of each class, ``size`` the pixels
-    of a side of what the model is shown; ``loss`` is None where the decoder's objective takes none,
-    ``validation`` where no labels can tell one epoch from another.
+    ``split_digest`` tells the division into splits from others, also where only a share of the
+    training labels is used; ``counts`` and ``validation_counts`` are the labelled pixels of each
+    class, ``size`` the pixels of a side of what the model is shown; ``loss`` is None where the
+    decoder's objective takes none, ``validation`` where no labels can tell one epoch from another.
     """
 
     source: ChipSource
+    split_digest: str
     adaptation: AdaptationMethod
     decoding: Decoder
     loss: Loss | None
@@ -88,8 +91,12 @@ def plan(settings: TrainSettings) -> Plan:
     if judge is not None:
         judge.check(len(source.classes), weighted=settings.class_weights != "none")
 
+    # looks are a matter of the images: a few labels in small cells would not tell them
+    filters = choose_filters(wanted, source, source.splits["train"])
+    split_digest = source.digest()
+    if settings.label_share < 1:
+        source = FewerLabels(source, settings.label_share, settings.seed)
     refs = source.splits["train"]
-    filters = choose_filters(wanted, source, refs)
     left = filters_left(source, filters)
     check_margin(source, left.margin)
     scaling, counts = training_statistics(source, refs, left)
@@ -118,6 +125,7 @@ def plan(settings: TrainSettings) -> Plan:
     judged = validation_counts[FOREGROUND] if decoding.takes_boxes else sum(validation_counts)
     return Plan(
         source=source,
+        split_digest=split_digest,
         adaptation=adaptation,
         decoding=decoding,
         loss=judge,

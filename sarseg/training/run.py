@@ -13,7 +13,6 @@ from lightning import Callback, Trainer, seed_everything
 
 from sarseg.assessment.confusion import scores_by_name
 from sarseg.errors import OutputError, UsageError
-from sarseg.model.backbone import backbone_file, backbone_sha256, load_backbone
 from sarseg.model.bands import BandInputs, exact_inputs
 from sarseg.model.card import ModelCard
 from sarseg.model.device import choose_device
@@ -38,6 +37,7 @@ from sarseg.training.plan import Plan, plan
 from sarseg.training.processes import Processes, processes
 from sarseg.training.run_folder import open_run_folder
 from sarseg.training.settings import TrainSettings
+from sarseg.training.start import Start, start
 from sarseg.training.temperature import fitted_temperature
 from sarseg.training.trainer import bare_trainer, quiet_lightning
 
@@ -85,14 +85,6 @@ class DryRunSummary(RunSummary):
 
 
 @dataclass(frozen=True)
-class _Backbone:
-    """The file of the backbone's weights, and its SHA-256, which takes seconds for a large one."""
-
-    weights: Path
-    sha256: str
-
-
-@dataclass(frozen=True)
 class _Parts:
     """What is put together for a run."""
 
@@ -102,7 +94,7 @@ class _Parts:
     precision: str
     segmenter: Segmenter
     inputs: BandInputs
-    backbone: _Backbone
+    start: Start
     task: SegmentationTask
     loading: ChipLoading
     steps: int
@@ -153,17 +145,17 @@ def train(
     started = time.monotonic()
     team = processes(settings.devices)
     check_place(output, settings, overwrite=overwrite)
+    begun = start(settings)
     planned = _planned(settings, team, warn)
-    backbone = _backbone(settings)
     identity = {
         **settings.recorded(),
         "data": planned.source.digest(),
         "preparation": planned.preparation.model_dump(mode="json"),
-        "backbone_weights": backbone.sha256,
+        "backbone_weights": begun.sha256,
         "processes": team.world,
     }
     folder = open_run_folder(output, identity, resume=resume, overwrite=overwrite)
-    parts = _put_together(settings, planned, team, backbone, first_step=folder.state.steps)
+    parts = _put_together(settings, planned, team, begun, first_step=folder.state.steps)
     keep_best = KeepBest(parts.loading.steps_per_epoch, settings.patience)
     callbacks: list[Callback] = [ObeySignals(), keep_best, ValidateAverage()]
     if progress is not None:
@@ -201,7 +193,12 @@ def train(
             batch_size=settings.batch_size,
             seed=settings.seed,
         )
-    save_model(output, parts.segmenter, _card(settings, parts, metrics, temperature))
+    save_model(
+        output,
+        parts.segmenter,
+        _card(settings, parts, metrics, temperature),
+        also=begun.also_stored(parts.segmenter),
+    )
     folder.state.remove()
     return TrainingSummary(
         **parts.summary(settings),
@@ -220,8 +217,9 @@ def dry_run(
     """Look at data and labels, train one step and write nothing. Raises what ``train`` raises."""
     team = processes(settings.devices)
     check_place(output, settings, overwrite=overwrite)
+    begun = start(settings)
     planned = _planned(settings, team, warn)
-    parts = _put_together(settings, planned, team, _backbone(settings))
+    parts = _put_together(settings, planned, team, begun)
     with quiet_lightning():
         trainer = _trainer(parts, max_epochs=1, limit_train_batches=1, limit_val_batches=0)
         started = time.monotonic()
@@ -247,7 +245,7 @@ def _put_together(
     settings: TrainSettings,
     planned: Plan,
     team: Processes,
-    backbone: _Backbone,
+    begun: Start,
     *,
     first_step: int = 0,
 ) -> _Parts:
@@ -266,7 +264,7 @@ def _put_together(
         len(source.classes),
     )
     segmenter.image_encoder.gradient_checkpointing = settings.gradient_checkpointing
-    load_backbone(segmenter, backbone.weights, settings.backbone)
+    begun.give(segmenter)
     if settings.compile:
         segmenter.image_encoder.compile()
     loading = chip_loading(settings, planned, team, device, first_step=first_step)
@@ -279,16 +277,11 @@ def _put_together(
         precision=precision,
         segmenter=segmenter,
         inputs=inputs,
-        backbone=backbone,
+        start=begun,
         task=task,
         loading=loading,
         steps=steps,
     )
-
-
-def _backbone(settings: TrainSettings) -> _Backbone:
-    weights = backbone_file(settings.backbone, settings.backbone_weights)
-    return _Backbone(weights, backbone_sha256(settings.backbone, weights))
 
 
 def _trainer(parts: _Parts, **options: object) -> Trainer:
@@ -348,7 +341,7 @@ def _card(
     planned, source = parts.plan, parts.plan.source
     return ModelCard(
         backbone=settings.backbone,
-        backbone_sha256=parts.backbone.sha256,
+        backbone_sha256=parts.start.sha256,
         method=settings.method,
         method_settings=planned.adaptation.model_dump(mode="json"),
         decoder=settings.decoder,
@@ -361,7 +354,7 @@ def _card(
         temperature=temperature,
         training={
             "dataset": source.name,
-            "split_digest": source.digest(),
+            "split_digest": planned.split_digest,
             "division": source.division,
             "scenes": [
                 scene.model_dump(mode="json", include={"name", "files", "height", "width"})

@@ -16,6 +16,7 @@ from pydantic import (
 from sarseg.datasets.augment import NO_AUGMENTATION, Augmentation
 from sarseg.filters.chain import Filters
 from sarseg.filters.choice import filter_chain
+from sarseg.model.backbone import Init
 from sarseg.registry import settings_fault
 
 OWNERS = ("method", "decoder", "loss", "despeckle", "augment")
@@ -62,6 +63,10 @@ class TrainSettings(BaseModel):
     """Settings of the parts: ``{"method.rank": 4}``."""
     backbone: str = "vit_t"
     backbone_weights: Path | None = None
+    init: Init | None = None
+    """None: ``backbone_weights``, else the embedded weights of vit_t and Meta's of the others."""
+    label_share: float = Field(default=1.0, gt=0, le=1)
+    """Of the training labels of each class: see ``FewerLabels``."""
     despeckle: str | None = None
     """None: what the chips went through, else Lee."""
     looks: float | Literal["auto"] = "auto"

@@ -1,0 +1,208 @@
+"""A dataset with fewer training labels, as if a person had had less time to draw them."""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import groupby
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sarseg.classes import LandCoverClass
+from sarseg.datasets.manifest import SceneRecord
+from sarseg.datasets.sample import IGNORE, ChipData, ChipRef, ChipSource, Split
+from sarseg.filters.chain import Filters
+
+CELL = 8
+"""Pixels of a cell's side."""
+
+_SCENE_BYTES = 8
+_COL_BITS = 32
+
+
+class FewerLabels:
+    """A ``ChipSource`` that keeps about ``share`` (0 < share <= 1) of each class's training labels.
+
+    Labels stay or go in cells of 8 x 8 pixels of the scene, whichever chip shows them. The cells
+    have an order that follows from ``seed`` and their place alone; of each class the first ones
+    that hold it stay, until ``share`` of its pixels has been kept, a pixel that several chips show
+    counted once. Of a class there is at least one cell, and a smaller share is part of a larger
+    one. A cell stays with all its classes. Training chips that keep no label are left out; the
+    other splits are as they were.
+
+    All training labels are read at once; raises DatasetError where they cannot be.
+    """
+
+    def __init__(self, source: ChipSource, share: float, seed: int) -> None:
+        if not 0 < share <= 1:
+            raise ValueError(f"{share} is no share: it is above 0, and 1 at most")
+        self._source = source
+        self._share, self._seed = share, seed
+        training: Split = "train"
+        whole = source.splits.get(training, ())
+        self._thinned = frozenset(whole)
+        cells, labelled = _labelled_cells(source, whole)
+        self._kept = _kept_cells(cells, share, seed)
+        self.splits: Mapping[Split, Sequence[ChipRef]] = {
+            **source.splits,
+            training: [ref for ref in whole if np.isin(labelled[ref], self._of(ref)).any()],
+        }
+
+    @property
+    def name(self) -> str:
+        """The source's name."""
+        return self._source.name
+
+    @property
+    def classes(self) -> tuple[LandCoverClass, ...]:
+        """The source's legend."""
+        return self._source.classes
+
+    @property
+    def bands(self) -> tuple[str, ...]:
+        """The source's bands."""
+        return self._source.bands
+
+    @property
+    def tile_size(self) -> int:
+        """Rows, and columns, of every chip."""
+        return self._source.tile_size
+
+    @property
+    def filters(self) -> Filters:
+        """What the source's chips have gone through already."""
+        return self._source.filters
+
+    @property
+    def pixel_size(self) -> float | None:
+        """The source's pixel size in metres."""
+        return self._source.pixel_size
+
+    @property
+    def scenes(self) -> tuple[SceneRecord, ...]:
+        """The scenes that the source's chips come from."""
+        return self._source.scenes
+
+    @property
+    def division(self) -> str:
+        """How the source's splits came about."""
+        return self._source.division
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """The source's remarks."""
+        return self._source.remarks
+
+    def read(self, ref: ChipRef) -> ChipData:
+        """Read one chip from disk. Raises DatasetError where its files cannot be used."""
+        chip = self._source.read(ref)
+        if ref not in self._thinned:
+            return chip
+        rows, cols = _cells_of(ref, chip.labels.shape)
+        cells = _code(np.unique(rows)[:, None], np.unique(cols)[None, :])
+        stays = np.isin(cells, self._of(ref))
+        stays = stays[np.ix_(rows - rows[0], cols - cols[0])]
+        return replace(chip, labels=np.where(stays, chip.labels, np.uint8(IGNORE)))
+
+    def _of(self, ref: ChipRef) -> NDArray[np.int64]:
+        """Codes of the cells of the chip's scene that stay."""
+        return self._kept.get(_scene(ref), np.zeros(0, np.int64))
+
+    def digest(self) -> str:
+        """SHA-256 over the source's digest, the share and the seed."""
+        told = f"{self._source.digest()} {self._share!r} of the labels, seed {self._seed}"
+        return hashlib.sha256(told.encode()).hexdigest()
+
+
+def _labelled_cells(
+    source: ChipSource, refs: Sequence[ChipRef]
+) -> tuple[dict[str, NDArray[np.int64]], dict[ChipRef, NDArray[np.int64]]]:
+    """What is labelled of each scene, and where each chip is.
+
+    A scene's rows (3) are the code of a cell, a class and its pixels there; a cell may come in
+    parts. A chip has the codes of the cells in which it has labels.
+    """
+    of_scenes: defaultdict[str, list[NDArray[np.int64]]] = defaultdict(list)
+    of_chips = {}
+    for ref, fresh in _fresh_parts(refs, source.tile_size):
+        chip = source.read(ref)
+        labelled = chip.valid & (chip.labels != IGNORE)
+        rows, cols = _cells_of(ref, chip.labels.shape)
+        codes = np.broadcast_to(_code(rows[:, None], cols[None, :]), fresh.shape)
+        of_chips[ref] = np.unique(codes[labelled])
+        counted = labelled & fresh
+        pairs = np.stack([codes[counted], chip.labels[counted].astype(np.int64)], axis=1)
+        found, pixels = np.unique(pairs, axis=0, return_counts=True)
+        of_scenes[_scene(ref)].append(np.column_stack([found, pixels]))
+    return {scene: np.concatenate(parts) for scene, parts in of_scenes.items()}, of_chips
+
+
+def _kept_cells(
+    cells_of: Mapping[str, NDArray[np.int64]], share: float, seed: int
+) -> dict[str, NDArray[np.int64]]:
+    """Codes of the cells that stay, by scene."""
+    if not cells_of:
+        return {}
+    scenes = list(cells_of)
+    number = np.repeat(np.arange(len(scenes)), [len(cells_of[scene]) for scene in scenes])
+    ranks = np.concatenate([_ranks(cells_of[scene][:, 0], scene, seed) for scene in scenes])
+    codes, classes, pixels = np.concatenate([cells_of[scene] for scene in scenes]).T
+    stays = np.zeros(len(codes), np.bool_)
+    for index in np.unique(classes):
+        (of_class,) = np.nonzero(classes == index)
+        ordered = of_class[np.lexsort((number[of_class], ranks[of_class]))]
+        so_far = np.cumsum(pixels[ordered])
+        stays[ordered[: np.searchsorted(so_far, share * so_far[-1]) + 1]] = True
+    ends = np.cumsum([len(cells_of[scene]) for scene in scenes])[:-1]
+    parts = zip(np.split(codes, ends), np.split(stays, ends), strict=True)
+    return {
+        scene: np.unique(of_scene[staying])
+        for scene, (of_scene, staying) in zip(scenes, parts, strict=True)
+    }
+
+
+def _fresh_parts(refs: Sequence[ChipRef], size: int) -> Iterator[tuple[ChipRef, NDArray[np.bool_]]]:
+    """Chips, and which of their pixels (size, size) none before them showed."""
+    for _, of_scene in groupby(sorted(refs, key=_place), _scene):
+        shown: list[ChipRef] = []
+        for ref in of_scene:
+            # chips come in row order: what ends above this one meets none that follows
+            shown = [each for each in shown if each.row + size > ref.row]
+            fresh = np.ones((size, size), np.bool_)
+            for each in shown:
+                top, left = each.row - ref.row, each.col - ref.col
+                fresh[max(top, 0) : max(top + size, 0), max(left, 0) : max(left + size, 0)] = False
+            shown.append(ref)
+            yield ref, fresh
+
+
+def _scene(ref: ChipRef) -> str:
+    """The chip's scene; a chip of unknown place is one by itself."""
+    return f"chip {ref.name}" if ref.scene is None else f"scene {ref.scene}"
+
+
+def _place(ref: ChipRef) -> tuple[str, int, int]:
+    return _scene(ref), ref.row, ref.col
+
+
+def _cells_of(ref: ChipRef, shape: tuple[int, ...]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Row of cells of each of the chip's rows, and column of cells of each of its columns."""
+    return (ref.row + np.arange(shape[0])) // CELL, (ref.col + np.arange(shape[1])) // CELL
+
+
+def _code(rows: NDArray[np.int64], cols: NDArray[np.int64]) -> NDArray[np.int64]:
+    return (rows << _COL_BITS) | cols
+
+
+def _ranks(codes: NDArray[np.int64], scene: str, seed: int) -> NDArray[np.uint64]:
+    """A random number for each cell, the same whatever else there is.
+
+    The finaliser of SplitMix64 (Steele, Lea and Flood 2014, 10.1145/2660193.2660195), whose
+    results differ for all different inputs.
+    """
+    told = hashlib.sha256(f"{seed} {scene}".encode()).digest()
+    mixed = codes.astype(np.uint64) + np.uint64(int.from_bytes(told[:_SCENE_BYTES], "little"))
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
+    return np.asarray(mixed ^ (mixed >> np.uint64(31)))

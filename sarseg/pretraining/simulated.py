@@ -1,0 +1,112 @@
+"""Training any network on simulated patches: what the embedded backbone went through.
+
+``python -m sarseg.pretraining.simulated --baseline unet -o unet.safetensors`` gives a baseline the
+same start, to be compared with from there (``weights`` of a run of ``sarseg compare``).
+"""
+
+import argparse
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+from torch.optim import AdamW
+
+from sarseg.ahead import Ahead
+from sarseg.baselines import baseline
+from sarseg.datasets.synthetic.randomised import CHANNELS
+from sarseg.model.network import Network
+from sarseg.model.tensors import write_tensors
+from sarseg.pretraining.bank import COARSE, PatchBank, Truth
+from sarseg.pretraining.parcels import EMBEDDING, parcel_loss
+from sarseg.training.averaging import WeightAverage, copy_into
+from sarseg.training.schedule import Schedule
+
+FIRST_SEED = 100_000
+"""Of the patches."""
+
+_AHEAD = 2
+
+
+@dataclass(frozen=True)
+class PatchSettings:
+    """How much to train, on patches of ``size`` pixels; the rest is fixed."""
+
+    patches: int = 1500
+    size: int = 448
+    steps: int = 2000
+    batch_size: int = 4
+    learning_rate: float = 5e-4
+    seed: int = 2026
+
+
+def train_on_patches(
+    network: Network,
+    settings: PatchSettings,
+    tell: Callable[[str], None],
+) -> None:
+    """Train all that trains in ``network``, which has ``EMBEDDING`` outputs, in bfloat16.
+
+    Its moving average is what is left in it. ``tell`` is told of the losses now and then.
+    """
+    started = time.monotonic()
+    bank = PatchBank(settings.patches, settings.size, FIRST_SEED)
+    tell(f"{len(bank)} patches simulated in {time.monotonic() - started:.0f} s")
+    schedule = Schedule("cosine", settings.steps, warmup=min(100, settings.steps // 10), floor=0.01)
+    trained = [each for each in network.parameters() if each.requires_grad]
+    optimiser = AdamW(trained, lr=settings.learning_rate, weight_decay=0.05, betas=(0.9, 0.98))
+    average = WeightAverage(network, 0.995)
+    drawing = torch.Generator().manual_seed(settings.seed)
+    recent: list[list[float]] = []
+    network.train()
+    with Ahead(_batches(bank, settings), _AHEAD) as batches:
+        for step, (bands, truth) in enumerate(batches, start=1):
+            for group in optimiser.param_groups:
+                group["lr"] = settings.learning_rate * schedule.factor(step - 1)
+            with torch.autocast(bands.device.type, torch.bfloat16):
+                answer = functional.avg_pool2d(network(bands), COARSE)
+            loss = parcel_loss(answer.float(), truth, drawing)
+            optimiser.zero_grad()
+            torch.autograd.backward(loss.total)
+            torch.nn.utils.clip_grad_norm_(trained, 1.0)
+            optimiser.step()
+            average.update()
+            recent.append([float(term.detach()) for term in loss])
+            if step % 100 == 0 or step == settings.steps:
+                terms = zip(loss._fields, np.mean(recent, axis=0), strict=True)
+                figures = ", ".join(f"{name} {value:.4f}" for name, value in terms)
+                tell(f"patches step {step} {figures}, {time.monotonic() - started:.0f} s")
+                recent.clear()
+    parameters = dict(network.named_parameters())
+    copy_into({name: parameters[name].detach() for name in average.state}, average.state)
+
+
+def _batches(bank: PatchBank, settings: PatchSettings) -> Iterator[tuple[Tensor, Truth]]:
+    for step in range(settings.steps):
+        generator = np.random.default_rng((settings.seed, step))
+        yield bank.draw(settings.batch_size, generator)
+
+
+def main() -> None:
+    """Parse the settings, train a baseline and write its weights."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--baseline", required=True)
+    parser.add_argument("--output", "-o", type=Path, required=True)
+    defaults = PatchSettings()
+    for name, default in defaults.__dict__.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=type(default), default=default)
+    given = vars(parser.parse_args())
+    name, output = given.pop("baseline"), given.pop("output")
+    settings = PatchSettings(**given)
+    torch.manual_seed(settings.seed)
+    network = baseline(name).build(CHANNELS, EMBEDDING)
+    train_on_patches(network, settings, lambda line: print(line, flush=True))
+    write_tensors(output, {n: each.contiguous() for n, each in network.state_dict().items()})
+
+
+if __name__ == "__main__":
+    main()
