@@ -15,6 +15,9 @@ from sarseg.datasets.synthetic.randomised import CHANNELS, draw_patch
 from sarseg.datasets.synthetic.randomised.parcels import boundaries
 from sarseg.model.bands import channels_from_bands, exact_inputs
 
+PATCHES, SIZE, FIRST_SEED = 1500, 448, 100_000
+"""What the embedded backbone was shown: so many patches, pixels of a side, seeds from this one."""
+
 COARSE = 4
 """Pixels of a side of what is asked for, as SAM's decoder answers."""
 
@@ -66,7 +69,9 @@ class PatchBank:
     A patch of 448 pixels takes 1.4 MB.
     """
 
-    def __init__(self, patches: int, size: int, first_seed: int) -> None:
+    def __init__(
+        self, patches: int = PATCHES, size: int = SIZE, first_seed: int = FIRST_SEED
+    ) -> None:
         with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
             seeds = range(first_seed, first_seed + patches)
             self._kept = list(pool.map(partial(_kept, size=size), seeds, chunksize=8))

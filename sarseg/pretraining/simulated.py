@@ -8,6 +8,7 @@ import argparse
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,41 +22,32 @@ from sarseg.baselines import baseline
 from sarseg.datasets.synthetic.randomised import CHANNELS
 from sarseg.model.network import Network
 from sarseg.model.tensors import write_tensors
-from sarseg.pretraining.bank import COARSE, PatchBank, Truth
+from sarseg.pretraining.bank import COARSE, PATCHES, SIZE, PatchBank, Truth
 from sarseg.pretraining.parcels import EMBEDDING, parcel_loss
 from sarseg.training.averaging import WeightAverage, copy_into
 from sarseg.training.schedule import Schedule
-
-FIRST_SEED = 100_000
-"""Of the patches."""
 
 _AHEAD = 2
 
 
 @dataclass(frozen=True)
 class PatchSettings:
-    """How much to train, on patches of ``size`` pixels; the rest is fixed."""
+    """How much to train; the rest is fixed."""
 
-    patches: int = 1500
-    size: int = 448
-    steps: int = 2000
+    steps: int = 1800
     batch_size: int = 4
     learning_rate: float = 5e-4
     seed: int = 2026
 
 
 def train_on_patches(
-    network: Network,
-    settings: PatchSettings,
-    tell: Callable[[str], None],
+    network: Network, bank: PatchBank, settings: PatchSettings, tell: Callable[[str], None]
 ) -> None:
     """Train all that trains in ``network``, which has ``EMBEDDING`` outputs, in bfloat16.
 
     Its moving average is what is left in it. ``tell`` is told of the losses now and then.
     """
     started = time.monotonic()
-    bank = PatchBank(settings.patches, settings.size, FIRST_SEED)
-    tell(f"{len(bank)} patches simulated in {time.monotonic() - started:.0f} s")
     schedule = Schedule("cosine", settings.steps, warmup=min(100, settings.steps // 10), floor=0.01)
     trained = [each for each in network.parameters() if each.requires_grad]
     optimiser = AdamW(trained, lr=settings.learning_rate, weight_decay=0.05, betas=(0.9, 0.98))
@@ -96,15 +88,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--baseline", required=True)
     parser.add_argument("--output", "-o", type=Path, required=True)
-    defaults = PatchSettings()
-    for name, default in defaults.__dict__.items():
-        parser.add_argument(f"--{name.replace('_', '-')}", type=type(default), default=default)
+    parser.add_argument("--patches", type=int, default=PATCHES)
+    parser.add_argument("--size", type=int, default=SIZE)
+    for option, default in PatchSettings().__dict__.items():
+        parser.add_argument(f"--{option.replace('_', '-')}", type=type(default), default=default)
     given = vars(parser.parse_args())
-    name, output = given.pop("baseline"), given.pop("output")
+    name, output, patches, size = (
+        given.pop(each) for each in ("baseline", "output", "patches", "size")
+    )
     settings = PatchSettings(**given)
     torch.manual_seed(settings.seed)
     network = baseline(name).build(CHANNELS, EMBEDDING)
-    train_on_patches(network, settings, lambda line: print(line, flush=True))
+    bank = PatchBank(patches, size)
+    train_on_patches(network, bank, settings, partial(print, flush=True))
     write_tensors(output, {n: each.contiguous() for n, each in network.state_dict().items()})
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
@@ -45,6 +46,7 @@ from sarseg.model.card import ModelCard
 from sarseg.model.checkpoints import file_sha256
 from sarseg.model.file import EMBEDDED_MODEL, save_model
 from sarseg.model.segmenter import Segmenter
+from sarseg.pretraining.bank import PATCHES, PatchBank
 from sarseg.pretraining.parcels import EMBEDDING
 from sarseg.pretraining.simulated import PatchSettings, train_on_patches
 from sarseg.sam.architecture import architecture
@@ -75,7 +77,7 @@ class Recipe:
 
     scenes: int = 240
     encoder_steps: int = 2200
-    patches: int = 1500
+    patches: int = PATCHES
     patch_steps: int = 1800
     cwsam_steps: int = 900
     batch_size: int = 4
@@ -327,14 +329,13 @@ def on_patches(recipe: Recipe, encoder: Path) -> Segmenter:
         SIZES, method("full"), decoder("classwise"), exact_inputs(["1", "2", "3"]), EMBEDDING
     )
     load_backbone(whole, encoder, EMBEDDED_BACKBONE)
+    started = time.monotonic()
+    bank = PatchBank(recipe.patches, SIZES.image_size)
+    print(f"{len(bank)} patches simulated in {time.monotonic() - started:.0f} s", flush=True)
     settings = PatchSettings(
-        patches=recipe.patches,
-        size=SIZES.image_size,
-        steps=recipe.patch_steps,
-        batch_size=recipe.batch_size,
-        seed=recipe.seed,
+        steps=recipe.patch_steps, batch_size=recipe.batch_size, seed=recipe.seed
     )
-    train_on_patches(whole, settings, partial(print, flush=True))
+    train_on_patches(whole, bank, settings, partial(print, flush=True))
     return whole
 
 
@@ -345,10 +346,11 @@ def main() -> None:
     for name, default in defaults.__dict__.items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=type(default), default=default)
     parser.add_argument("--folder", type=Path, default=embedded_file("."))
-    parser.add_argument("--encoder", type=Path, required=True, help="what the first stage comes to")
+    parser.add_argument("--encoder", type=Path, help="what the first stage comes to, to be kept")
     given = vars(parser.parse_args())
     folder, encoder = given.pop("folder"), given.pop("encoder")
-    make(Recipe(**given), folder, encoder)
+    with TemporaryDirectory() as scratch:
+        make(Recipe(**given), folder, encoder or Path(scratch) / "encoder.safetensors")
 
 
 if __name__ == "__main__":

@@ -88,7 +88,10 @@ def test_one_polarisation_will_do(band: int, model: LoadedModel, tmp_path: Path)
 
 @pytest.mark.full
 def test_the_recipe_runs_from_nothing_to_two_files(tmp_path: Path) -> None:
-    make(Recipe(scenes=1, encoder_steps=1, cwsam_steps=1, batch_size=1), tmp_path)
+    recipe = Recipe(
+        scenes=1, encoder_steps=1, patches=1, patch_steps=1, cwsam_steps=1, batch_size=1
+    )
+    make(recipe, tmp_path, tmp_path / "encoder.safetensors")
     backbone = tmp_path / "vit_t.safetensors"
     loaded = load_model(tmp_path / "simulated.safetensors", backbone_weights=backbone)
     with torch.inference_mode():
