@@ -19,7 +19,8 @@ networks are, and below that of any class that is predicted."""
 class LabelledChips(Protocol):
     """Chips by number: bands ``(C, S, S)`` float32 and labels ``(S, S)`` int64, 255 where none.
 
-    Bands are scaled as for a network, and 0 all together where a pixel is invalid.
+    Bands are scaled as for a network: invalid pixels hold mirrored valid ones, and have no label;
+    padding, and chips without any valid pixel, are 0.
     """
 
     def __len__(self) -> int: ...
@@ -32,6 +33,9 @@ class Baseline(Configured):
 
     by_gradient: ClassVar[bool] = True
     """True where it is trained as sarseg's own networks are; else ``build`` makes a Classifier."""
+
+    packages: ClassVar[tuple[str, ...]] = ()
+    """Distributions of the extra ``compare`` that it is made of: their versions are recorded."""
 
     @abstractmethod
     def build(self, bands: int, num_classes: int) -> Network:

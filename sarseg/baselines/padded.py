@@ -9,8 +9,8 @@ from sarseg.model.network import Network
 class PaddedNetwork(Network):
     """``inner``, which answers logits ``(B, K, S, S)`` where S is a multiple of ``multiple``.
 
-    Other chips are padded at the bottom and right with 0, as invalid pixels are, and the logits
-    cropped.
+    Other chips are padded at the bottom and right with 0, as training chips are to the size of the
+    model, and the logits cropped.
     """
 
     def __init__(self, inner: nn.Module, num_classes: int, multiple: int) -> None:

@@ -28,6 +28,7 @@ class RandomForest(Baseline):
 
     name: ClassVar[str] = "random-forest"
     by_gradient: ClassVar[bool] = False
+    packages: ClassVar[tuple[str, ...]] = ("scikit-learn",)
 
     trees: int = Field(default=200, ge=1)
     windows: Annotated[tuple[Window, ...], Field(min_length=1)] = (1, 5, 9, 17, 33)

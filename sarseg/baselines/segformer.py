@@ -46,6 +46,7 @@ class Segformer(Baseline):
     """
 
     name: ClassVar[str] = "segformer"
+    packages: ClassVar[tuple[str, ...]] = ("transformers",)
 
     size: Literal["b0", "b1", "b2", "b3", "b4", "b5"] = "b0"
 

@@ -18,6 +18,7 @@ class SegResNet(Baseline):
     """Settings of SegResNet."""
 
     name: ClassVar[str] = "segresnet"
+    packages: ClassVar[tuple[str, ...]] = ("monai",)
 
     filters: int = Field(default=32, ge=2 * _GROUPS, multiple_of=_GROUPS)
     """Channels of the first level; each further level has twice as many."""

@@ -25,6 +25,7 @@ class UNet(Baseline):
     """
 
     name: ClassVar[str] = "unet"
+    packages: ClassVar[tuple[str, ...]] = ("monai",)
 
     channels: Annotated[
         tuple[Annotated[int, Field(ge=2 * _GROUPS, multiple_of=_GROUPS)], ...], Field(min_length=2)

@@ -1,4 +1,4 @@
-"""Statistics over the window round every pixel, of the valid pixels in it."""
+"""Statistics over the window round every pixel, of the pixels in it that show something."""
 
 from typing import Annotated
 
@@ -18,18 +18,20 @@ Window = Annotated[int, Field(ge=1), AfterValidator(_odd)]
 
 
 def valid_pixels(bands: Tensor) -> Tensor:
-    """Which pixels are valid, ``(B, C, H, W) -> (B, 1, H, W)``: those with a band that is not 0."""
+    """Which pixels show something, ``(B, C, H, W) -> (B, 1, H, W)``: those with a band that is not
+    0, as all are of padding and of chips without any valid pixel. Other invalid pixels hold
+    mirrored valid ones, and count like these."""
     return (bands != 0).any(dim=1, keepdim=True)
 
 
 def window_moments(bands: Tensor, window: Window) -> tuple[Tensor, Tensor]:
     """Means and variances ``(B, C, H, W)``, float64, over ``window`` x ``window`` pixels.
 
-    Of valid pixels within the image alone, on whose number variances are divided; 0 where a window
-    has none.
+    Of pixels within the image that show something (``valid_pixels``), on whose number variances are
+    divided; 0 where a window has none.
     """
     valid = valid_pixels(bands).double()
-    values = bands.double()  # 0 where invalid
+    values = bands.double()  # 0 where nothing is shown
     count = _sums(valid, window).clamp(min=1.0)
     means = _sums(values, window) / count
     squares = _sums(values.square(), window) / count

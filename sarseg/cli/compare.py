@@ -1,5 +1,6 @@
 """``sarseg compare``: methods and baselines under the same data, budget and seeds."""
 
+import json
 import shlex
 import sys
 from pathlib import Path
@@ -111,7 +112,7 @@ def compare(
     from sarseg.comparison.compare import compare as run
     from sarseg.comparison.compare import plan_comparison, write_results
     from sarseg.comparison.config import load_comparison
-    from sarseg.comparison.plots import check_plots
+    from sarseg.comparison.plots import check_plots, plot_files
     from sarseg.scenes.output import check_output
 
     console.set_quiet(quiet)
@@ -131,8 +132,10 @@ def compare(
     )
     check_plots()
     if markdown is not None:
-        check_output(markdown, overwrite=overwrite, inputs=[Path(config)])
-    planned = plan_comparison(comparison, output)
+        beside = plot_files(comparison.varied, markdown.parent, _prefix(markdown))
+        for path in (markdown, *beside):
+            check_output(path, overwrite=overwrite, inputs=[Path(config)])
+    planned = plan_comparison(comparison, output, only or ())
     if plan:
         _list(planned)
         if as_json:
@@ -140,28 +143,32 @@ def compare(
         return
     results, failures = run(
         planned,
-        only=only or (),
         command=shlex.join(["sarseg", *sys.argv[1:]]),
         watch=console.progress,
         tell=console.say,
         warn=console.warn,
     )
     if markdown is not None:
-        write_results(results, markdown, prefix=f"{markdown.stem}_")
+        write_results(results, markdown, prefix=_prefix(markdown))
         console.say(f"Wrote {markdown}.")
     console.say(f"Wrote {output / 'results.md'}.")
     if as_json:
-        console.emit(results.model_dump(mode="json"))
+        console.emit(json.loads(results.model_dump_json()))  # which has null, and not NaN
     if failures:
         raise typer.Exit(failures[0].exit_code)
 
 
+def _prefix(markdown: Path) -> str:
+    """What the names of the plots beside a page begin with."""
+    return f"{markdown.stem}_"
+
+
 def _list(planned: "Planned") -> None:
-    for trial in planned.trials:
+    wanted = planned.wanted
+    for trial in wanted:
         console.say(f"{'done' if trial.label in planned.done else 'open'}  {trial.label}")
-    console.say(
-        f"{len(planned.done)} of {len(planned.trials)} trials are done. Nothing was written."
-    )
+    done = sum(trial.label in planned.done for trial in wanted)
+    console.say(f"{done} of {len(wanted)} trials are done. Nothing was written.")
 
 
 def _listed(planned: "Planned") -> dict[str, Any]:
@@ -173,6 +180,6 @@ def _listed(planned: "Planned") -> dict[str, Any]:
                 "seed": trial.seed,
                 "done": trial.label in planned.done,
             }
-            for trial in planned.trials
+            for trial in planned.wanted
         ]
     }

@@ -8,6 +8,8 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from sarseg.model.checkpoints import RELEASED
+
 if TYPE_CHECKING:
     from sarseg.classes import LandCoverClass
     from sarseg.filters.chain import Filters
@@ -193,7 +195,10 @@ def _weights(report: "ModelReport") -> str:
         return "in the file: training began with random ones"
     wanted = f"SHA-256 {report.card.backbone_sha256[:12]}…"
     if report.backbone_weights is None:
-        return f"not here ({wanted}): sarseg weights download {report.card.backbone}"
+        released = {release.sha256 for release in RELEASED.values()}
+        if report.card.backbone_sha256 in released:
+            return f"not here ({wanted}): sarseg weights download {report.card.backbone}"
+        return f"not here ({wanted}): name them by --backbone-weights"
     if not report.backbone_fits:
         return (
             f"{report.backbone_weights} is here, but the model was trained on others ({wanted}): "

@@ -30,7 +30,8 @@ BackboneWeightsOption = Annotated[
     typer.Option(
         "--backbone-weights",
         metavar="FILE",
-        help="Meta's SAM checkpoint, for models on vit_b, vit_l or vit_h.",
+        help="What the model was trained on: Meta's SAM checkpoint, or what `sarseg pretrain` "
+        "wrote.",
     ),
 ]
 UnitOption = Annotated[

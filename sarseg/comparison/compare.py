@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -42,20 +43,30 @@ Watch = Callable[[str], AbstractContextManager[Report]]
 @dataclass(frozen=True)
 class Planned:
     """The trials of a comparison in ``folder``, and the records of those that are done, by label;
-    ``digest`` is that of the data."""
+    ``digest`` is that of the data. Those of the runs in ``only`` are wanted now; all where it is
+    empty."""
 
     comparison: Comparison
     folder: Path
     digest: str
     trials: tuple[Trial, ...]
     done: dict[str, TrialRecord]
+    only: tuple[str, ...] = ()
+
+    @property
+    def wanted(self) -> list[Trial]:
+        """The trials that are to be done, or have been."""
+        return [trial for trial in self.trials if not self.only or trial.run in self.only]
 
 
-def plan_comparison(comparison: Comparison, folder: Path) -> Planned:
+def plan_comparison(comparison: Comparison, folder: Path, only: Sequence[str] = ()) -> Planned:
     """Look at settings, data and what ``folder`` holds; nothing is written.
 
-    Raises SarsegError where something cannot be used.
+    Raises SarsegError where something cannot be used, or ``only`` names a run that there is not.
     """
+    for name in only:
+        if name not in comparison.runs:
+            raise UsageError(unknown_name("run", name, comparison.runs))
     _check_folder(folder)
     digest = data_digest(comparison.data)
     trials = trials_of(comparison, folder, digest)
@@ -64,31 +75,28 @@ def plan_comparison(comparison: Comparison, folder: Path) -> Planned:
         for trial in trials
         if (record := read_record(_place(folder, trial).record, trial.key)) is not None
     }
-    return Planned(comparison, folder, digest, tuple(trials), records)
+    return Planned(comparison, folder, digest, tuple(trials), records, tuple(only))
 
 
 def compare(
     planned: Planned,
     *,
-    only: Sequence[str],
     command: str,
     watch: Watch,
     tell: Tell,
     warn: Tell,
 ) -> tuple[Results, list[Failure]]:
-    """Run the trials that are not done, of the runs in ``only`` (all where it is empty), and write
-    results.json, results.md and plots of all that are done.
+    """Run the wanted trials that are not done, and write results.json, results.md and plots of all
+    that are done.
 
-    A trial that fails is told, and the others go on. Interrupted, finished trials stay. Raises
+    A trial that fails is told, and the others go on. What there is to know of a run is told once,
+    and not with every seed. Interrupted, finished trials stay. Raises
     SarsegError where something concerns them all.
     """
     comparison, folder = planned.comparison, planned.folder
-    for name in only:
-        if name not in comparison.runs:
-            raise UsageError(unknown_name("run", name, comparison.runs))
-    wanted = [trial for trial in planned.trials if not only or trial.run in only]
-    open_ = [trial for trial in wanted if trial.label not in planned.done]
+    open_ = [trial for trial in planned.wanted if trial.label not in planned.done]
     records, failures = dict(planned.done), []
+    tell_of_run = _once(warn)
     _make_folders(folder)
     try:
         if open_ and not isinstance(comparison.data, DatasetData):
@@ -101,7 +109,12 @@ def compare(
             place = _place(folder, trial)
             with watch(trial.label) as report:
                 failure = in_own_process(
-                    trial, comparison.data, comparison.part, place, report, warn
+                    trial,
+                    comparison.data,
+                    comparison.part,
+                    place,
+                    report,
+                    partial(tell_of_run, trial.run),
                 )
             record = None if failure else read_record(place.record, trial.key)
             if failure is not None:
@@ -135,6 +148,19 @@ def write_results(results: Results, path: Path, *, prefix: str) -> None:
     pictures = draw(results, path.parent, prefix)
     with replacing(path) as temporary:
         temporary.write_text(as_markdown(results, pictures), encoding="utf-8")
+
+
+def _once(warn: Tell) -> Callable[[str, str], None]:
+    """Takes a run and a sentence about it, and tells those that are new."""
+    told: set[str] = set()
+
+    def tell(run: str, sentence: str) -> None:
+        whole = f"{run}: {sentence}"
+        if whole not in told:
+            told.add(whole)
+            warn(whole)
+
+    return tell
 
 
 def _check_classes(comparison: Comparison, folder: Path) -> None:

@@ -41,6 +41,9 @@ _ELSEWHERE = {
 }
 """Options of ``sarseg train`` that no comparison takes, and why."""
 
+_FOR_ALL = {"foreground": "foreground is one for all runs: give it under settings."}
+"""Options that runs have to share, lest they be judged by different classes, and what to do."""
+
 _OF_BASELINES = ("baseline", "weights")
 
 
@@ -156,6 +159,7 @@ class Comparison(_Part):
     def _can_be_varied(cls, value: dict[str, Any]) -> dict[str, Any]:
         for name, values in value.items():
             _check_option(name if "." not in name else "set")
+            _check_own(name)
             if "." in name and name.partition(".")[0] not in OWNERS:
                 raise ValueError(f"{name} is not of the form {'|'.join(OWNERS)}.NAME")
             if len(set(values)) < len(values):
@@ -181,7 +185,7 @@ def load_comparison(config: str, data: Mapping[str, Any]) -> Comparison:
     command line fills or overrides it. Raises UsageError where a name or a value makes no sense.
     """
     path = Path(config)
-    if not path.exists() and config in SHIPPED:
+    if config in SHIPPED and not path.is_file():
         shipped = files(__package__) / "configs" / f"{config}.yaml"
         text = shipped.read_text(encoding="utf-8")
         content = load_yaml(text)
@@ -290,6 +294,8 @@ def _run(name: str, given: Any) -> dict[str, Any]:
         raise ValueError(f"the run {name} must be a mapping, as in {{method: cwsam}}.")
     try:
         options = _options({key: given[key] for key in given if key not in _OF_BASELINES})
+        for option in options:
+            _check_own(option)
         own = options.pop("set", {})
         for clash in ("method", "decoder", "backbone", "backbone_weights", "init"):
             if "baseline" in given and clash in options:
@@ -321,6 +327,12 @@ def _check_option(name: str) -> None:
         near = get_close_matches(name, [*known, *_OF_BASELINES], n=1)
         hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}."
         raise ValueError(f"there is no option {name}; {hint}")
+
+
+def _check_own(name: str) -> None:
+    """Raise ValueError for an option that no run has by itself."""
+    if name in _FOR_ALL:
+        raise ValueError(_FOR_ALL[name])
 
 
 def _fault(error: ValidationError) -> str:

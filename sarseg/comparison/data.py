@@ -1,12 +1,14 @@
 """The data that all runs share: what they are, and the chips that a scene is cut into."""
 
+import glob
 import hashlib
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from sarseg.comparison.config import DatasetData, SceneData
 from sarseg.datasets.chips import write_chips
-from sarseg.datasets.source import open_dataset
+from sarseg.datasets.source import ChipSource, open_dataset
 from sarseg.datasets.splits import BLOCKS, SpatialBlocks
 from sarseg.errors import OutputError
 from sarseg.evaluation.reference import JudgedPart, ReferenceFiles
@@ -19,6 +21,9 @@ from sarseg.scenes.unit import parse_unit
 CHIPS = "chips"
 _DIGEST = "chips.sha256"
 
+_SHAPEFILE = (".shp", ".shx", ".dbf", ".prj", ".cpg")
+"""Files that make a Shapefile: what stands in the first means nothing without the others."""
+
 
 def data_digest(data: DatasetData | SceneData) -> str:
     """SHA-256 over the content of all files and over how they are read; where they lie is nothing.
@@ -28,7 +33,7 @@ def data_digest(data: DatasetData | SceneData) -> str:
     digest = hashlib.sha256()
     if isinstance(data, DatasetData):
         source = open_dataset(data.dataset, data.data)
-        digest.update(source.digest().encode())
+        digest.update(f"{source.digest()} {_meaning(source)}".encode())
         files = [
             path
             for refs in source.splits.values()
@@ -47,15 +52,34 @@ def data_digest(data: DatasetData | SceneData) -> str:
     return digest.hexdigest()
 
 
+def _meaning(source: ChipSource) -> str:
+    """What the numbers in the files of ``source`` mean."""
+    told = {
+        "classes": [entry.model_dump(mode="json") for entry in source.classes],
+        "bands": source.bands,
+        "units": [ref.unit for refs in source.splits.values() for ref in refs],
+        "filters": source.filters.model_dump(mode="json"),
+    }
+    return json.dumps(told, sort_keys=True)
+
+
 def _contents(name: str) -> Iterator[str]:
     """Of a file or of those in a folder; of what lies elsewhere the name has to do."""
     path = Path(name)
     if path.is_file():
-        yield file_sha256(path)
+        yield from (file_sha256(each) for each in _belonging(path))
     elif path.is_dir():
         yield from (file_sha256(each) for each in sorted(path.rglob("*")) if each.is_file())
     else:
         yield name
+
+
+def _belonging(path: Path) -> list[Path]:
+    """The files that are read with ``path``, itself among them."""
+    if path.suffix.lower() != _SHAPEFILE[0]:
+        return [path]
+    beside = path.parent.glob(f"{glob.escape(path.stem)}.*")
+    return sorted(each for each in beside if each.suffix.lower() in _SHAPEFILE)
 
 
 def chips_of(data: DatasetData | SceneData, folder: Path) -> DatasetData:

@@ -8,13 +8,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy import ndimage
-from torch.utils.data import DataLoader
+from torch.nn import functional
+from torch.utils.data import DataLoader, Dataset
 
 from sarseg.classes import NODATA, class_ids
 from sarseg.comparison.config import DatasetData, SceneData
 from sarseg.comparison.data import reading_of, reference_of
 from sarseg.comparison.record import Judgement, Unit
-from sarseg.datasets.sample import Split
+from sarseg.datasets.sample import IGNORE, Split
 from sarseg.decoders import decoder
 from sarseg.errors import DatasetError
 from sarseg.evaluation.chips import open_as_trained
@@ -28,7 +29,7 @@ from sarseg.prediction.settings import PredictSettings
 from sarseg.prediction.tile_reading import checked_grid
 from sarseg.scenes.reader import Scene
 from sarseg.scenes.window import Window
-from sarseg.training.data import PreparedChips
+from sarseg.training.data import Example, PreparedChips
 from sarseg.training.objectives import objective
 from sarseg.training.objectives.base import Objective
 
@@ -126,7 +127,7 @@ def _judged_chips(model: LoadedModel, data: DatasetData, part: Split, batch_size
     legend = shared_legend(card.classes, source.classes)
     of_channel = legend.of_map[class_ids(card.classes)]
     of_label = legend.of_reference[class_ids(source.classes)]
-    chips = PreparedChips(source, refs, card.preparation, card.tile_size)
+    chips = _WholeLabels(PreparedChips(source, refs, card.preparation, card.tile_size))
     counts, units = UnitCounts(len(legend.classes)), 0
     asked = _asked(card).to(model.device)
     for bands, labels in DataLoader(chips, batch_size):
@@ -138,6 +139,27 @@ def _judged_chips(model: LoadedModel, data: DatasetData, part: Split, batch_size
     if not units:
         raise DatasetError(f"The {part} part of {source.name} has no labelled pixel to judge by.")
     return counts.judgement("chip", units, [entry.name for entry in legend.classes])
+
+
+class _WholeLabels(Dataset[Example]):
+    """Prepared chips with all labels that they have.
+
+    Those of ``PreparedChips`` end where the window of the model's own filter is cut off, so that
+    runs with different filters would be judged on different pixels.
+    """
+
+    def __init__(self, chips: PreparedChips) -> None:
+        self.chips = chips
+
+    def __len__(self) -> int:
+        return len(self.chips)
+
+    def __getitem__(self, number: int) -> Example:
+        bands, _ = self.chips[number]
+        chip = self.chips.source.read(self.chips.refs[number])
+        labels = torch.from_numpy(np.where(chip.valid, chip.labels, IGNORE)).long()
+        missing = self.chips.size - labels.shape[-1]
+        return bands, functional.pad(labels, (0, missing, 0, missing), value=IGNORE)
 
 
 def _labelled(

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import torch
 
+from sarseg.wording import counted
+
 _CPU_INFO = Path("/proc/cpuinfo")  # Linux
 
 
@@ -13,7 +15,8 @@ def machine(device: str) -> str:
     """As in ``NVIDIA H200`` or ``AMD EPYC 7B13, 2 threads of 2 cores``."""
     if device == "cuda":
         return torch.cuda.get_device_name()
-    return f"{_processor()}, {torch.get_num_threads()} of {os.cpu_count()} cores"
+    threads = counted(torch.get_num_threads(), "thread")
+    return f"{_processor()}, {threads} of {counted(os.cpu_count() or 1, 'core')}"
 
 
 def _processor() -> str:

@@ -36,9 +36,13 @@ def _about(results: Results) -> str:
             f"{counted(len(labelled), 'class', 'classes')} in "
             f"{counted(results.units, results.unit)}."
         )
+    networks = [each for row in results.rows if row.by_gradient for each in row.trials]
+    validated = any(each.validation_miou is not None for each in networks)
+    kept = "the epoch with the best validation mIoU" if validated else "the last epoch"
     sentences.append(
-        "All runs have the same data, settings and seeds. Networks keep the epoch with the best "
-        "validation mIoU; figures are mean ± standard deviation over seeds."
+        "All runs have the same data, settings and seeds. "
+        f"{f'Networks keep {kept}; figures' if networks else 'Figures'} are mean ± standard "
+        "deviation over seeds."
     )
     if results.unit == "field":
         sentences.append("A field is a connected area of one class in the labels.")

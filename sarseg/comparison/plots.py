@@ -44,19 +44,34 @@ def check_plots() -> None:
         ) from error
 
 
+def plot_files(varied: str | None, folder: Path, prefix: str) -> list[Path]:
+    """The files that ``draw`` may write where ``varied`` is varied."""
+    names = [_parameters_name(prefix)]
+    if varied is not None:
+        names.append(_value_name(varied, prefix))
+    return [folder / f"{name}.{kind}" for name in names for kind in _FORMATS]
+
+
 def draw(results: Results, folder: Path, prefix: str) -> list[Picture]:
     """Write the pictures of ``results`` to ``folder``; none where no trial has finished."""
     done = [row for row in results.rows if row.trials]
     if not done:
         return []
-    pictures = [_saved(_against_parameters(done), folder, f"{prefix}accuracy_vs_parameters")]
+    pictures = [_saved(_against_parameters(done), folder, _parameters_name(prefix))]
     captions = ["mIoU against the number of trained parameters"]
     if results.varied is not None and any(row.value is not None for row in done):
         figure = _against_value(done, results.varied)
-        name = results.varied.replace(".", "_")
-        pictures.append(_saved(figure, folder, f"{prefix}accuracy_vs_{name}"))
+        pictures.append(_saved(figure, folder, _value_name(results.varied, prefix)))
         captions.append(f"mIoU against {results.varied}")
     return [Picture(path, told) for path, told in zip(pictures, captions, strict=True)]
+
+
+def _parameters_name(prefix: str) -> str:
+    return f"{prefix}accuracy_vs_parameters"
+
+
+def _value_name(varied: str, prefix: str) -> str:
+    return f"{prefix}accuracy_vs_{varied.replace('.', '_')}"
 
 
 def _against_parameters(rows: Sequence[Row]) -> "Figure":

@@ -127,12 +127,14 @@ def collect(
 ) -> Results:
     """Aggregate ``records``, by the labels of their trials.
 
-    Raises UsageError where classes are to be left out that there are not.
+    Raises UsageError where classes are to be left out that there are not, or trials were not judged
+    by the same pixels.
     """
     some = next(iter(records.values()), None)
     classes = some.judgement.classes if some else ()
     groups = _groups(comparison, classes)
     counts = {label: each.judgement.by_unit() for label, each in records.items()}
+    _check_judged_alike(records, counts)
     pixels = next(iter(counts.values())).sum(axis=(0, 2)) if counts else np.zeros(0, np.int64)
     by_row: dict[tuple[str, Value], list[Trial]] = {}
     for trial in trials:
@@ -162,6 +164,22 @@ def check_groups(comparison: Comparison, classes: Sequence[str]) -> None:
     for name in (name for names in comparison.without for name in names):
         if name not in classes:
             raise UsageError(f"without: {unknown_name('class', name, classes)}")
+
+
+def _check_judged_alike(records: dict[str, TrialRecord], counts: dict[str, Counts]) -> None:
+    """Raise UsageError where trials have other classes or, in some unit, other reference pixels."""
+    if not records:
+        return
+    first = next(iter(records))
+    reference = counts[first].sum(axis=2)
+    for label, record in records.items():
+        same_classes = record.judgement.classes == records[first].judgement.classes
+        if not same_classes or not np.array_equal(counts[label].sum(axis=2), reference):
+            raise UsageError(
+                f"The trials {first!r} and {label!r} were judged by different "
+                f"{'pixels' if same_classes else 'classes'}, so that nothing follows from their "
+                "difference. Run the comparison in a new folder."
+            )
 
 
 def _groups(comparison: Comparison, classes: Sequence[str]) -> dict[str, tuple[int, ...]]:
@@ -249,6 +267,12 @@ def _differences(
             continue
         pairs = [own[seed] for seed in seeds], [other[seed] for seed in seeds]
         for name, left_out in groups.items():
+            by_seed = tuple(
+                float(mean_iou(one.sum(0), left_out) - mean_iou(two.sum(0), left_out))
+                for one, two in zip(*pairs, strict=True)
+            )
+            if any(map(math.isnan, by_seed)):  # no class is left to judge by
+                continue
             found = paired_difference(*pairs, weights, left_out)
             yield PairedDifference(
                 run=run,
@@ -259,10 +283,7 @@ def _differences(
                 mean=found.mean,
                 low=found.low,
                 high=found.high,
-                by_seed=tuple(
-                    float(mean_iou(one.sum(0), left_out) - mean_iou(two.sum(0), left_out))
-                    for one, two in zip(*pairs, strict=True)
-                ),
+                by_seed=by_seed,
             )
 
 
@@ -274,8 +295,13 @@ def _partner(
 
 
 def _distinct(each: Iterable[dict[str, str]]) -> tuple[dict[str, str], ...]:
+    """Versions of packages; those of trials that have none in two versions are put together."""
     found: list[dict[str, str]] = []
     for one in each:
-        if one not in found:
-            found.append(one)
+        for other in found:
+            if all(other.get(name, version) == version for name, version in one.items()):
+                other.update(one)
+                break
+        else:
+            found.append(dict(one))
     return tuple(found)

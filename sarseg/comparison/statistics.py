@@ -5,7 +5,7 @@ that units and not pixels are drawn (the bootstrap of Efron and Tibshirani 1993,
 the Bootstrap", by clusters).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,9 @@ RESAMPLES = 2000
 
 SHARE = 0.95
 """Of the draws that lie within an interval."""
+
+_AT_ONCE = 2**22
+"""Numbers of draws of units that are made, or weighed, at a time: so many, and memory is small."""
 
 
 @dataclass(frozen=True)
@@ -65,16 +68,20 @@ def mean_iou(confusions: NDArray[np.number], left_out: Sequence[int] = ()) -> ND
     return mean
 
 
-def resample_weights(units: int, resamples: int = RESAMPLES, seed: int = 0) -> NDArray[np.int64]:
+def resample_weights(units: int, resamples: int = RESAMPLES, seed: int = 0) -> NDArray[np.uint16]:
     """How often each resample draws each unit, with replacement: ``(resamples, units)``."""
     random = np.random.default_rng(seed)
-    return random.multinomial(units, np.full(units, 1 / units), size=resamples)
+    shares = np.full(units, 1 / units)
+    weights = np.empty((resamples, units), np.uint16)
+    for block in _blocks(resamples, units):
+        weights[block] = random.multinomial(units, shares, size=len(weights[block]))
+    return weights
 
 
 def paired_difference(
     run: Sequence[NDArray[np.number]],
     reference: Sequence[NDArray[np.number]],
-    weights: NDArray[np.int64],
+    weights: NDArray[np.integer],
     left_out: Sequence[int] = (),
 ) -> Difference:
     """mIoU of ``run`` less that of ``reference``, each the mean over its seeds.
@@ -91,15 +98,29 @@ def paired_difference(
 
 def _mean_over_seeds(
     seeds: Sequence[NDArray[np.number]],
-    weights: NDArray[np.int64] | None,
+    weights: NDArray[np.integer] | None,
     left_out: Sequence[int],
 ) -> NDArray[np.float64]:
     """mIoU of all units ``()``, or of each resample ``(R,)``: the mean over ``seeds``."""
     figures = []
     for counts in seeds:
         flat = counts.reshape(len(counts), -1).astype(float)
-        # sums of whole numbers below 2^53: exact, whatever their order
-        summed = flat.sum(0) if weights is None else weights.astype(float) @ flat
+        summed = flat.sum(0) if weights is None else _weighted(weights, flat)
         figures.append(mean_iou(summed.reshape(*summed.shape[:-1], *counts.shape[1:]), left_out))
     mean: NDArray[np.float64] = np.mean(figures, axis=0)
     return mean
+
+
+def _weighted(weights: NDArray[np.integer], flat: NDArray[np.float64]) -> NDArray[np.float64]:
+    """``weights`` (R, U) times ``flat`` (U, N): sums of whole numbers below 2^53, exact whatever
+    their order."""
+    summed = np.empty((len(weights), flat.shape[1]))
+    for block in _blocks(*weights.shape):
+        summed[block] = weights[block].astype(float) @ flat
+    return summed
+
+
+def _blocks(resamples: int, units: int) -> Iterator[slice]:
+    """Resamples in blocks that memory has room for."""
+    rows = max(_AT_ONCE // units, 1)
+    return (slice(start, start + rows) for start in range(0, resamples, rows))

@@ -25,6 +25,12 @@ from sarseg.training.start import start
 
 Value = int | float | str | bool | None
 
+_OF_METHODS = ("method", "decoder", "backbone", "backbone_weights", "init")
+"""Options that say nothing to a baseline."""
+
+_OF_CLASSIFIERS = ("label_share", "despeckle", "looks", "low_pass", "high_pass")
+"""Options that say something to what is fitted in one pass."""
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -63,8 +69,8 @@ class Trial:
         told = {"settings": self.settings.recorded()}
         if self.baseline is None:
             return told
-        for unused in ("method", "decoder", "backbone", "init"):
-            told["settings"].pop(unused)
+        for unused in _OF_METHODS:
+            told["settings"].pop(unused, None)  # of weights, settings do not say where they lie
         return {**told, "baseline": self.baseline, "set": dict(self.baseline_settings)}
 
 
@@ -76,13 +82,13 @@ def trials_of(comparison: Comparison, folder: Path, digest: str) -> list[Trial]:
     found = []
     starts: dict[str, str] = {}
     for name, run in comparison.runs.items():
-        for value in _values(comparison, name, run):
-            for seed in comparison.seeds:
-                try:
+        try:
+            for value in _values(comparison, run):
+                for seed in comparison.seeds:
                     trial = _trial(comparison, folder, name, value, seed)
                     found.append(_keyed(trial, comparison.part, digest, starts))
-                except SarsegError as error:
-                    raise type(error)(f"The run {name}: {error}") from error
+        except SarsegError as error:
+            raise type(error)(f"The run {name}: {error}") from error
     names: dict[str, str] = {}
     for trial in found:
         if trial.file_name in names:
@@ -94,21 +100,22 @@ def trials_of(comparison: Comparison, folder: Path, digest: str) -> list[Trial]:
     return found
 
 
-def _values(comparison: Comparison, name: str, run: Run) -> tuple[Value, ...]:
+def _values(comparison: Comparison, run: Run) -> tuple[Value, ...]:
     """What is varied of a run: nothing where it lacks what is named."""
     varied = comparison.varied
     if varied is None or not _has(comparison, run, varied):
         return (None,)
-    if varied in run.options or varied in run.set or varied in run.options.get("set", {}):
-        raise UsageError(f"The run {name} sets {varied}, which vary: varies; leave it out there.")
+    if varied in run.options or varied in run.set:
+        raise UsageError(f"It sets {varied}, which vary: varies; leave it out there.")
     return comparison.vary[varied]
 
 
 def _has(comparison: Comparison, run: Run, varied: str) -> bool:
     owner, _, setting = varied.partition(".")
+    if run.baseline is not None and not baseline(run.baseline, run.set).by_gradient:
+        return owner in _OF_CLASSIFIERS
     if not setting:
-        of_methods = ("method", "decoder", "backbone", "backbone_weights", "init")
-        return run.baseline is None or varied not in of_methods
+        return run.baseline is None or varied not in _OF_METHODS
     if owner in ("method", "decoder") and run.baseline is not None:
         return False
     all_kinds: dict[str, Mapping[str, type[Configured]]] = {
@@ -137,7 +144,7 @@ def _trial(comparison: Comparison, folder: Path, name: str, value: Value, seed: 
             for key, each in told["set"].items()
             if not key.startswith(("method.", "decoder."))
         }
-        for unused in ("method", "decoder", "backbone", "backbone_weights", "init"):
+        for unused in _OF_METHODS:
             told.pop(unused, None)
         if not chosen.by_gradient:
             told["augment"] = False

@@ -19,6 +19,7 @@ CELL = 8
 
 _SCENE_BYTES = 8
 _COL_BITS = 32
+_CLASS_BITS = 8
 
 
 class FewerLabels:
@@ -31,18 +32,22 @@ class FewerLabels:
     one. A cell stays with all its classes. Training chips that keep no label are left out; the
     other splits are as they were.
 
+    Labels fewer than ``margin`` pixels from the edge of a chip are not trained on there, as the
+    filter is not exact: they do not count, and what stays is a share of those that some chip shows
+    farther inside. ``margin`` is less than half a chip.
+
     All training labels are read at once; raises DatasetError where they cannot be.
     """
 
-    def __init__(self, source: ChipSource, share: float, seed: int) -> None:
+    def __init__(self, source: ChipSource, share: float, seed: int, *, margin: int = 0) -> None:
         if not 0 < share <= 1:
             raise ValueError(f"{share} is no share: it is above 0, and 1 at most")
         self._source = source
-        self._share, self._seed = share, seed
+        self._share, self._seed, self._margin = share, seed, margin
         training: Split = "train"
         whole = source.splits.get(training, ())
         self._thinned = frozenset(whole)
-        cells, labelled = _labelled_cells(source, whole)
+        cells, labelled = _labelled_cells(source, whole, margin)
         self._kept = _kept_cells(cells, share, seed)
         self.splits: Mapping[Split, Sequence[ChipRef]] = {
             **source.splits,
@@ -110,31 +115,39 @@ class FewerLabels:
         return self._kept.get(_scene(ref), np.zeros(0, np.int64))
 
     def digest(self) -> str:
-        """SHA-256 over the source's digest, the share and the seed."""
-        told = f"{self._source.digest()} {self._share!r} of the labels, seed {self._seed}"
+        """SHA-256 over the source's digest, the share, the seed and the margin."""
+        told = (
+            f"{self._source.digest()} {self._share!r} of the labels, seed {self._seed}, "
+            f"margin {self._margin}"
+        )
         return hashlib.sha256(told.encode()).hexdigest()
 
 
 def _labelled_cells(
-    source: ChipSource, refs: Sequence[ChipRef]
+    source: ChipSource, refs: Sequence[ChipRef], margin: int
 ) -> tuple[dict[str, NDArray[np.int64]], dict[ChipRef, NDArray[np.int64]]]:
-    """What is labelled of each scene, and where each chip is.
+    """What is labelled of each scene, and where each chip is, both within the chips' ``margin``.
 
     A scene's rows (3) are the code of a cell, a class and its pixels there; a cell may come in
     parts. A chip has the codes of the cells in which it has labels.
     """
+    exact = np.zeros((source.tile_size, source.tile_size), np.bool_)
+    inner = slice(margin, source.tile_size - margin)
+    exact[inner, inner] = True
     of_scenes: defaultdict[str, list[NDArray[np.int64]]] = defaultdict(list)
     of_chips = {}
-    for ref, fresh in _fresh_parts(refs, source.tile_size):
+    for ref, fresh in _fresh_parts(refs, source.tile_size, margin):
         chip = source.read(ref)
-        labelled = chip.valid & (chip.labels != IGNORE)
+        labelled = exact & chip.valid & (chip.labels != IGNORE)
         rows, cols = _cells_of(ref, chip.labels.shape)
         codes = np.broadcast_to(_code(rows[:, None], cols[None, :]), fresh.shape)
         of_chips[ref] = np.unique(codes[labelled])
         counted = labelled & fresh
-        pairs = np.stack([codes[counted], chip.labels[counted].astype(np.int64)], axis=1)
-        found, pixels = np.unique(pairs, axis=0, return_counts=True)
-        of_scenes[_scene(ref)].append(np.column_stack([found, pixels]))
+        # one integer for a cell and a class: rows of two are sorted far more slowly
+        pairs = (codes[counted] << _CLASS_BITS) | chip.labels[counted]
+        found, pixels = np.unique(pairs, return_counts=True)
+        classes = found & ((1 << _CLASS_BITS) - 1)
+        of_scenes[_scene(ref)].append(np.column_stack([found >> _CLASS_BITS, classes, pixels]))
     return {scene: np.concatenate(parts) for scene, parts in of_scenes.items()}, of_chips
 
 
@@ -162,8 +175,10 @@ def _kept_cells(
     }
 
 
-def _fresh_parts(refs: Sequence[ChipRef], size: int) -> Iterator[tuple[ChipRef, NDArray[np.bool_]]]:
-    """Chips, and which of their pixels (size, size) none before them showed."""
+def _fresh_parts(
+    refs: Sequence[ChipRef], size: int, margin: int
+) -> Iterator[tuple[ChipRef, NDArray[np.bool_]]]:
+    """Chips, and which of their pixels (size, size) none before them showed within its margin."""
     for _, of_scene in groupby(sorted(refs, key=_place), _scene):
         shown: list[ChipRef] = []
         for ref in of_scene:
@@ -171,8 +186,9 @@ def _fresh_parts(refs: Sequence[ChipRef], size: int) -> Iterator[tuple[ChipRef, 
             shown = [each for each in shown if each.row + size > ref.row]
             fresh = np.ones((size, size), np.bool_)
             for each in shown:
-                top, left = each.row - ref.row, each.col - ref.col
-                fresh[max(top, 0) : max(top + size, 0), max(left, 0) : max(left + size, 0)] = False
+                top, left = each.row - ref.row + margin, each.col - ref.col + margin
+                end, right = top + size - 2 * margin, left + size - 2 * margin
+                fresh[max(top, 0) : max(end, 0), max(left, 0) : max(right, 0)] = False
             shown.append(ref)
             yield ref, fresh
 

@@ -17,9 +17,9 @@ from torch import Tensor
 from sarseg.adapters import method
 from sarseg.decoders import decoder
 from sarseg.errors import ModelError
-from sarseg.model.backbone import backbone_file, embedded_file, load_backbone
+from sarseg.model.backbone import EMBEDDED_BACKBONE, backbone_file, embedded_file, load_backbone
 from sarseg.model.card import ModelCard
-from sarseg.model.checkpoints import file_sha256
+from sarseg.model.checkpoints import RELEASED, cached, file_sha256
 from sarseg.model.network import Network
 from sarseg.model.segmenter import Segmenter
 from sarseg.model.tensors import write_tensors
@@ -126,25 +126,39 @@ def load_model(
 ) -> LoadedModel:
     """Read a model file and its backbone; ``path`` None is the model shipped with sarseg.
 
-    ``backbone_weights`` are not looked at where the file holds all weights.
-
-    Raises ModelError where the file is no model, or, unless ``any_backbone``, where
-    ``backbone_weights`` are not those that it was trained on (told by their SHA-256).
+    Raises ModelError where the file is no model, where it holds all weights and
+    ``backbone_weights`` are given, or, unless ``any_backbone``, where these are not those that it
+    was trained on (told by their SHA-256).
     """
     path = embedded_file(EMBEDDED_MODEL) if path is None else path
     card = read_card(path)
-    segmenter = segmenter_of(card)
-    found = ""
+    if card.holds_backbone and backbone_weights is not None:
+        raise ModelError(
+            f"{path} holds all of its weights, as training began with random ones: leave "
+            "--backbone-weights out."
+        )
+    weights, found = None, ""
     if not card.holds_backbone:
-        found = _load_backbone(segmenter, path, card, backbone_weights, any_backbone)
+        weights, found = _backbone_of(path, card, backbone_weights, any_backbone)
+    segmenter = segmenter_of(card)
+    if weights is not None:
+        load_backbone(segmenter, weights, card.backbone)
     _load_own(segmenter, path, whole=card.holds_backbone)
     return LoadedModel(segmenter.eval().to(device), card, file_sha256(path), device, found)
 
 
-def _load_backbone(
-    segmenter: Segmenter, path: Path, card: ModelCard, given: Path | None, any_backbone: bool
-) -> str:
-    """Load what the model in ``path`` was trained on; the SHA-256 of that file."""
+def _backbone_of(
+    path: Path, card: ModelCard, given: Path | None, any_backbone: bool
+) -> tuple[Path, str]:
+    """The file of what the model in ``path`` was trained on, and its SHA-256."""
+    released = {release.sha256 for release in RELEASED.values()}
+    own = card.backbone != EMBEDDED_BACKBONE and card.backbone_sha256 not in released
+    if own and given is None and not any_backbone and cached(card.backbone) is None:
+        raise ModelError(
+            f"{path} was trained on {card.backbone} weights with the SHA-256 "
+            f"{card.backbone_sha256[:12]}…, which are not Meta's: name the file by "
+            "--backbone-weights."
+        )
     weights = backbone_file(card.backbone, given)
     found = file_sha256(weights)
     if found != card.backbone_sha256 and not any_backbone:
@@ -154,8 +168,7 @@ def _load_backbone(
             "Give the weights it was trained on by --backbone-weights; --any-backbone takes these "
             "all the same."
         )
-    load_backbone(segmenter, weights, card.backbone)
-    return found
+    return weights, found
 
 
 def _load_own(segmenter: Segmenter, path: Path, *, whole: bool) -> None:

@@ -15,8 +15,9 @@ class Network(nn.Module, ABC):
     def forward(self, bands: Tensor) -> Tensor:
         """Logits at full resolution: ``(B, C, S, S) -> (B, K, S, S)``.
 
-        ``bands`` are standardised (mean 0, standard deviation 1 over the training pixels), zero
-        where a pixel is invalid or a band is missing.
+        ``bands`` are standardised (mean 0, standard deviation 1 over the training pixels). Invalid
+        pixels hold mirrored valid ones; padding, chips without any valid pixel, and bands that are
+        missing are 0.
         """
 
     def auxiliary_loss(self) -> Tensor:

@@ -1,1 +1,3 @@
-"""Backbones from scenes without labels: what is hidden of a scene is to be told from the rest."""
+"""Backbones without labels: from scenes, of which what is hidden is to be told, and from
+simulated patches.
+"""

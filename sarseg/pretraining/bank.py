@@ -1,5 +1,6 @@
 """Simulated patches, drawn once and shown many times, each time a little different."""
 
+import os
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
@@ -11,16 +12,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sarseg.datasets.augment import turned
-from sarseg.datasets.synthetic.randomised import CHANNELS, draw_patch
-from sarseg.datasets.synthetic.randomised.parcels import boundaries
+from sarseg.datasets.synthetic.randomised import CHANNELS
 from sarseg.model.bands import channels_from_bands, exact_inputs
+from sarseg.pretraining.kept import Kept, kept_patch
 
 PATCHES, SIZE, FIRST_SEED = 1500, 448, 100_000
 """What the embedded backbone was shown: so many patches, pixels of a side, seeds from this one."""
 
-COARSE = 4
-"""Pixels of a side of what is asked for, as SAM's decoder answers."""
-
+_CHUNK = 8
+"""Patches that a process draws at a time."""
 _SHARE_OF_BANDS = (0.2, 0.3, 0.5)
 """Of patches that show one, two and three bands."""
 _BLOCK = 16
@@ -55,14 +55,6 @@ class Truth(NamedTuple):
     classes: Tensor
 
 
-class _Kept(NamedTuple):
-    """One patch as it is kept: in half precision, its truth at a quarter of the resolution."""
-
-    bands: NDArray[np.float16]
-    quantities: NDArray[np.float16]
-    numbers: NDArray[np.int16]
-
-
 class PatchBank:
     """Patches of ``size`` pixels, a multiple of 16, with the seeds from ``first_seed`` on.
 
@@ -72,9 +64,12 @@ class PatchBank:
     def __init__(
         self, patches: int = PATCHES, size: int = SIZE, first_seed: int = FIRST_SEED
     ) -> None:
-        with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
-            seeds = range(first_seed, first_seed + patches)
-            self._kept = list(pool.map(partial(_kept, size=size), seeds, chunksize=8))
+        seeds = range(first_seed, first_seed + patches)
+        # the pool starts all of its workers at once, those without work too
+        workers = min(-(-patches // _CHUNK), os.cpu_count() or 1)
+        with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+            drawn = pool.map(partial(kept_patch, size=size), seeds, chunksize=_CHUNK)
+            self._kept = list(drawn)
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -96,7 +91,7 @@ class PatchBank:
         return torch.from_numpy(bands), truth
 
     def _shown(
-        self, kept: _Kept, generator: np.random.Generator
+        self, kept: Kept, generator: np.random.Generator
     ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int16]]:
         bands, quantities = kept.bands.astype(np.float32), kept.quantities.astype(np.float32)
         channels = len(bands)
@@ -112,25 +107,6 @@ class PatchBank:
             bands[:, _blocks(bands.shape[-1], generator)] = 0
         number = int(generator.integers(8))
         return turned(bands, number), turned(quantities, number), turned(kept.numbers, number)
-
-
-def _kept(seed: int, size: int) -> _Kept:
-    patch = draw_patch(seed, size)
-    cells = size // COARSE
-
-    def in_cells(values: NDArray[np.float32]) -> NDArray[np.float32]:
-        return values.reshape(*values.shape[:-2], cells, COARSE, cells, COARSE)
-
-    level = in_cells(patch.level).mean(axis=(-3, -1))
-    texture = in_cells(patch.texture).mean(axis=(-3, -1))
-    boundary = in_cells(boundaries(patch.parcels).astype(np.float32)).max(axis=(-3, -1))
-    middle = slice(COARSE // 2, None, COARSE)
-    numbers = np.stack([patch.parcels[middle, middle], patch.classes[middle, middle]])
-    return _Kept(
-        patch.bands.astype(np.float16),
-        np.concatenate([level, texture[None], boundary[None]]).astype(np.float16),
-        numbers.astype(np.int16),
-    )
 
 
 def _blocks(size: int, generator: np.random.Generator) -> NDArray[np.bool_]:

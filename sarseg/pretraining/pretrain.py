@@ -1,6 +1,7 @@
 """A backbone trained on scenes without labels."""
 
 import json
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -44,6 +45,8 @@ _WEIGHT_DECAY = 0.05
 _LARGEST_GRADIENT = 1.0
 _WARMUP = 0.05
 _AHEAD = 4
+_OF_DECIBEL = math.log(10) / 10
+"""What the logarithm of an intensity grows by with each decibel."""
 _TRAINING, _JUDGING = 1, 2  # what random numbers are for, beside the seed
 
 Progress = Callable[[int, int, str], None]
@@ -91,11 +94,13 @@ class PretrainSummary:
 
 
 class _Batch(NamedTuple):
-    """Windows (B, C, S, S), and what of them is hidden (B, 1, S, S)."""
+    """Windows (B, C, S, S), their spreads (B, C, 1, 1) in decibels, and what of them is hidden
+    (B, 1, S, S)."""
 
     bands: Tensor
     intensity: Tensor
     valid: Tensor
+    spread: Tensor
     hidden: Tensor
 
     def on(self, device: str) -> "_Batch":
@@ -116,8 +121,8 @@ def pretrain(
     """Train a SAM to fill in what is hidden of windows of ``scenes``; write it as a backbone.
 
     The file has SAM's weights under SAM's names in float16, and says how it was made under
-    ``METADATA_KEY``. ``progress(done, total, note)`` counts steps; ``warn`` is told what a person
-    should know of the scenes.
+    ``METADATA_KEY``. ``progress(done, total, note)`` counts steps, of which none is done while
+    scenes are read; ``warn`` is told what a person should know of the scenes.
 
     Raises UsageError, InputError, ModelError or OutputError; ``output`` appears when all is done.
     """
@@ -126,7 +131,12 @@ def pretrain(
     weights = starting_file(settings.backbone, settings.init, settings.backbone_weights)
     sha256 = "" if weights is None else backbone_sha256(settings.backbone, weights)
     check_output(output, overwrite=overwrite, inputs=[] if weights is None else [weights])
-    with WindowSource.open(scenes, reading, settings.size, settings.seed, warn) as source:
+
+    def tell(note: str) -> None:
+        if progress is not None:
+            progress(0, settings.steps, note)
+
+    with WindowSource.open(scenes, reading, settings.size, settings.seed, warn, tell) as source:
         files = [file for scene in source.scenes for file in scene.files]
         check_output(output, overwrite=overwrite, inputs=files)
         held_out = source.held_out
@@ -245,6 +255,7 @@ def _batch(
         [each.bands for each in examples],
         [each.intensity for each in examples],
         [each.valid for each in examples],
+        [each.spread for each in examples],
         hidden,
     )
     return _Batch(*(torch.from_numpy(np.stack(part)) for part in parts))
@@ -255,13 +266,14 @@ def _predicted(
 ) -> Callable[[_Batch], Tensor]:
     """The logarithm of the mean intensity (B, C, S, S), from what is not hidden.
 
-    The network says by how much it departs from that of all that is seen of the window.
+    The network says by how much it departs from that of all that is seen of the window, in spreads
+    of the scene, as it is shown the bands.
     """
 
     def predicted(batch: _Batch) -> Tensor:
         with half:
             departure: Tensor = network(batch.bands * ~batch.hidden)
-        return _seen_mean(batch) + departure.float()
+        return _seen_mean(batch) + departure.float() * batch.spread * _OF_DECIBEL
 
     return predicted
 

@@ -1,12 +1,13 @@
 """Training any network on simulated patches: what the embedded backbone went through.
 
 ``python -m sarseg.pretraining.simulated --baseline unet -o unet.safetensors`` gives a baseline the
-same start, to be compared with from there (``weights`` of a run of ``sarseg compare``).
+same start, to be compared with from there (``weights`` of a run of ``sarseg compare``); ``--bands``
+says of how many bands the scenes are.
 """
 
 import argparse
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,12 +19,16 @@ from torch.nn import functional
 from torch.optim import AdamW
 
 from sarseg.ahead import Ahead
-from sarseg.baselines import baseline
+from sarseg.baselines import BASELINES, baseline
+from sarseg.baselines.base import Baseline
 from sarseg.datasets.synthetic.randomised import CHANNELS
+from sarseg.model.bands import channels_from_bands, exact_inputs
 from sarseg.model.network import Network
 from sarseg.model.tensors import write_tensors
-from sarseg.pretraining.bank import COARSE, PATCHES, SIZE, PatchBank, Truth
+from sarseg.pretraining.bank import PATCHES, SIZE, PatchBank, Truth
+from sarseg.pretraining.kept import COARSE
 from sarseg.pretraining.parcels import EMBEDDING, parcel_loss
+from sarseg.scenes.output import check_output
 from sarseg.training.averaging import WeightAverage, copy_into
 from sarseg.training.schedule import Schedule
 
@@ -83,25 +88,48 @@ def _batches(bank: PatchBank, settings: PatchSettings) -> Iterator[tuple[Tensor,
         yield bank.draw(settings.batch_size, generator)
 
 
+def for_bands(state: Mapping[str, Tensor], chosen: Baseline, bands: int) -> dict[str, Tensor]:
+    """Weights ``state`` of ``chosen`` for three channels as those of it for 1 to 3 ``bands``.
+
+    The network answers to bands as it did to the channels that are mixed from them, as a SAM's are:
+    the mixing is a part of its first layer.
+    """
+    own = chosen.build(bands, EMBEDDING).state_dict()
+    names = [str(number) for number in range(bands)]
+    mix = torch.tensor(channels_from_bands(exact_inputs(names)))
+    return {
+        name: weight
+        if weight.shape == own[name].shape
+        else torch.einsum("oc...,cb->ob...", weight, mix)
+        for name, weight in state.items()
+    }
+
+
 def main() -> None:
     """Parse the settings, train a baseline and write its weights."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--baseline", required=True)
+    trained = [name for name, kind in BASELINES.items() if kind.by_gradient]
+    parser.add_argument("--baseline", required=True, choices=trained)
     parser.add_argument("--output", "-o", type=Path, required=True)
+    parser.add_argument("--overwrite", action="store_true")
+    parser.add_argument("--bands", type=int, default=CHANNELS, choices=range(1, CHANNELS + 1))
     parser.add_argument("--patches", type=int, default=PATCHES)
     parser.add_argument("--size", type=int, default=SIZE)
     for option, default in PatchSettings().__dict__.items():
         parser.add_argument(f"--{option.replace('_', '-')}", type=type(default), default=default)
     given = vars(parser.parse_args())
-    name, output, patches, size = (
-        given.pop(each) for each in ("baseline", "output", "patches", "size")
+    name, output, overwrite, bands, patches, size = (
+        given.pop(each) for each in ("baseline", "output", "overwrite", "bands", "patches", "size")
     )
+    check_output(output, overwrite=overwrite)
     settings = PatchSettings(**given)
     torch.manual_seed(settings.seed)
-    network = baseline(name).build(CHANNELS, EMBEDDING)
+    chosen = baseline(name)
+    network = chosen.build(CHANNELS, EMBEDDING)
     bank = PatchBank(patches, size)
     train_on_patches(network, bank, settings, partial(print, flush=True))
-    write_tensors(output, {n: each.contiguous() for n, each in network.state_dict().items()})
+    state = for_bands(network.state_dict(), chosen, bands)
+    write_tensors(output, {name: each.contiguous() for name, each in state.items()})
 
 
 if __name__ == "__main__":

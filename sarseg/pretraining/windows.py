@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -17,6 +18,7 @@ from sarseg.filters.statistics import BandHistogram
 from sarseg.filters.window import filtered_window
 from sarseg.scenes.auxiliary import is_auxiliary
 from sarseg.scenes.collection import Files
+from sarseg.scenes.location import local_file, shown
 from sarseg.scenes.radiometry import to_intensity
 from sarseg.scenes.reader import Scene
 from sarseg.scenes.reading import Reading
@@ -38,12 +40,14 @@ class Example:
     ``bands`` are float32 (C, S, S) in [-5, 5], decibels scaled by the scene's own statistics;
     ``intensity`` is float32 (C, S, S), linear, over the scene's median, cut off where ``bands``
     are. Both are 0 where ``valid``, bool (C, S, S), is False: at invalid pixels, and in bands that
-    the scene does not have.
+    the scene does not have. ``spread``, float32 (C, 1, 1), are the decibels that 1 of ``bands`` is;
+    0 in bands that the scene does not have.
     """
 
     bands: NDArray[np.float32]
     intensity: NDArray[np.float32]
     valid: NDArray[np.bool_]
+    spread: NDArray[np.float32]
 
     def turned(self, number: int) -> "Example":
         """One of the eight flips and quarter turns."""
@@ -51,6 +55,7 @@ class Example:
             turned(self.bands, number),
             turned(self.intensity, number),
             turned(self.valid, number),
+            self.spread,
         )
 
 
@@ -96,17 +101,26 @@ class WindowSource:
         size: int,
         seed: int,
         warn: Callable[[str], None] = lambda sentence: None,
+        tell: Callable[[str], None] = lambda note: None,
     ) -> Self:
         """Open ``scenes`` and read each once for its statistics; ``seed`` says what is held out.
 
-        ``warn`` is told of scenes that are too small and what else a person should know. Raises
-        InputError where a scene cannot be read, and where none has room for windows of both kinds.
+        A scene of which a band is read already is left out: else one would be trained on the strip
+        that the other holds out. ``warn`` is told of that, of scenes that are too small and what
+        else a person should know, ``tell`` of what is being read. Raises InputError where a scene
+        cannot be read, and where none has room for windows of both kinds.
         """
         generator = np.random.default_rng(seed)
         with ExitStack() as closing:
             surveyed = []
+            taken: set[tuple[Path | None, str]] = set()
             for files in scenes:
                 scene = closing.enter_context(Scene.open(files, reading))
+                rasters = _rasters(scene)
+                if rasters & taken:
+                    warn(f"{scene.name} was named twice: taken once.")
+                    continue
+                taken |= rasters
                 for doubt in scene.doubts:
                     warn(doubt)
                 if min(scene.height, scene.width) < size:
@@ -115,6 +129,7 @@ class WindowSource:
                         f"window of {size}: left out."
                     )
                     continue
+                tell(f"reading {scene.name}")
                 if (found := _surveyed(scene)).pixels:
                     surveyed.append(found)
                 else:
@@ -171,14 +186,33 @@ class WindowSource:
     def _example(self, of: _Surveyed, window: Window) -> Example:
         found, valid = _decibels(of.scene, window, of.picks)
         scaled = np.where(valid, of.preparation.scaled(found, valid), np.float32(0))
-        spread = np.array([each.spread for each in of.preparation.scaling], np.float32)
-        relative = np.where(valid, to_intensity(scaled * spread[:, None, None], "db"), 0)
+        decibels = np.array([each.spread for each in of.preparation.scaling], np.float32)
+        decibels = decibels[:, None, None]
+        relative = np.where(valid, to_intensity(scaled * decibels, "db"), 0)
         slots = [self.bands.index(of.scene.bands[pick]) for pick in of.picks]
         shape = len(self.bands), window.height, window.width
         bands, intensity = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
-        filled = np.zeros(shape, np.bool_)
+        filled, spread = np.zeros(shape, np.bool_), np.zeros((shape[0], 1, 1), np.float32)
         bands[slots], intensity[slots], filled[slots] = scaled, relative, valid
-        return Example(bands, intensity, filled)
+        spread[slots] = decibels
+        return Example(bands, intensity, filled, spread)
+
+
+def _rasters(scene: Scene) -> set[tuple[Path | None, str]]:
+    """Where the bands of backscatter are read from, however that was spelled: a file and what is
+    read within it, or an address."""
+    files = {
+        file
+        for band in scene.sources
+        if band.meaning.role == "backscatter"
+        for file in band.files[:1]  # what follows it may belong to several: sidecars, metadata
+    }
+    found: set[tuple[Path | None, str]] = set()
+    for file in files:
+        local = local_file(file)
+        inner = shown(file) if local is None else shown(file).partition("!")[2]
+        found.add((None if local is None else local.resolve(), inner))
+    return found
 
 
 def _surveyed(scene: Scene) -> _Surveyed:

@@ -11,10 +11,12 @@ import argparse
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
+from shutil import copyfile
 from tempfile import TemporaryDirectory
 
 import numpy as np
@@ -50,6 +52,7 @@ from sarseg.pretraining.bank import PATCHES, PatchBank
 from sarseg.pretraining.parcels import EMBEDDING
 from sarseg.pretraining.simulated import PatchSettings, train_on_patches
 from sarseg.sam.architecture import architecture
+from sarseg.scenes.output import check_output, replacing
 from sarseg.scenes.radiometry import to_db
 from sarseg.training.data import Example
 from sarseg.training.lightning_module import SegmentationTask
@@ -259,11 +262,25 @@ def optimise(
 
 
 def make(recipe: Recipe, folder: Path, encoder: Path) -> None:
-    """Simulate, train all stages and write both files into ``folder``.
+    """Simulate, train all stages and write both files into ``folder``, when all is done.
 
     ``encoder`` is what the first stage comes to: the file is written, or, where it is there,
     taken in place of that stage.
     """
+    made = [folder / name for name in (EMBEDDED_WEIGHTS, EMBEDDED_MODEL)]
+    for output in made:
+        check_output(output, overwrite=True, inputs=[encoder])
+    if not encoder.exists():
+        check_output(encoder, overwrite=False)
+    with TemporaryDirectory() as scratch:
+        _train(recipe, Path(scratch), encoder)
+        # a model is of no use without the backbone that it was trained on
+        with ExitStack() as both:
+            for output in made:
+                copyfile(Path(scratch) / output.name, both.enter_context(replacing(output)))
+
+
+def _train(recipe: Recipe, folder: Path, encoder: Path) -> None:
     seed_everything(recipe.seed, verbose=False)
     started = time.monotonic()
     scenes = simulate_all(range(FIRST_TRAINING_SEED, FIRST_TRAINING_SEED + recipe.scenes))
@@ -325,6 +342,7 @@ def classifier(recipe: Recipe, chips: SimulatedChips, validation: ValidationChip
 
 def on_patches(recipe: Recipe, encoder: Path) -> Segmenter:
     """The second stage: the SAM of the file ``encoder``, trained on simulated patches."""
+    torch.manual_seed(recipe.seed)
     whole = Segmenter(
         SIZES, method("full"), decoder("classwise"), exact_inputs(["1", "2", "3"]), EMBEDDING
     )

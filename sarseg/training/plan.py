@@ -94,11 +94,11 @@ def plan(settings: TrainSettings) -> Plan:
     # looks are a matter of the images: a few labels in small cells would not tell them
     filters = choose_filters(wanted, source, source.splits["train"])
     split_digest = source.digest()
-    if settings.label_share < 1:
-        source = FewerLabels(source, settings.label_share, settings.seed)
-    refs = source.splits["train"]
     left = filters_left(source, filters)
     check_margin(source, left.margin)
+    if settings.label_share < 1:
+        source = FewerLabels(source, settings.label_share, settings.seed, margin=left.margin)
+    refs = source.splits["train"]
     scaling, counts = training_statistics(source, refs, left)
     preparation = Preparation(
         despeckle=filters.despeckle, frequency=filters.frequency, scaling=scaling

@@ -5,7 +5,7 @@ from torch.utils.data import DataLoader
 
 from sarseg.assessment.calibration import PixelSample, fit_temperature
 from sarseg.errors import ModelError
-from sarseg.model.segmenter import Segmenter
+from sarseg.model.network import Network
 from sarseg.training.data import PreparedChips
 
 PIXELS = 200_000
@@ -14,7 +14,7 @@ PIXELS = 200_000
 
 @torch.inference_mode()
 def fitted_temperature(
-    segmenter: Segmenter, chips: PreparedChips, device: str, *, batch_size: int, seed: int
+    segmenter: Network, chips: PreparedChips, device: str, *, batch_size: int, seed: int
 ) -> float:
     """The temperature of ``segmenter``'s logits by the labels of the validation ``chips``.
 

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from importlib.metadata import packages_distributions
 
 import pytest
 import torch
@@ -171,6 +172,20 @@ def test_listing_them_imports_none_of_the_packages() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_versions_of_its_packages_are_known(name: str) -> None:
+    modules = {each for package in BASELINES[name].packages for each in modules_of(package)}
+    assert modules == ({PACKAGES[name]} if name in PACKAGES else set())
+
+
+def modules_of(distribution: str) -> set[str]:
+    return {
+        module
+        for module, distributions in packages_distributions().items()
+        if distribution in distributions
+    }
 
 
 def test_an_unknown_baseline_is_refused_with_the_known_ones() -> None:

@@ -9,6 +9,7 @@ from sarseg.cli import info_text
 from sarseg.filters.chain import Filters
 from sarseg.filters.despeckle import Lee
 from sarseg.model.bands import exact_inputs
+from sarseg.model.checkpoints import RELEASED
 from tests.cli.running import Run, Sarseg
 from tests.inspection.test_dataset import write_chips
 from tests.inspection.test_model import write_model
@@ -119,6 +120,20 @@ def test_a_model(sarseg: Sarseg, tmp_path: Path) -> None:
     found = json.loads(sarseg("info", model, "--json").stdout)
     assert found["kind"] == "model"
     assert found["card"]["tile_size"] == 64
+
+
+def test_a_model_whose_backbone_is_not_here(
+    sarseg: Sarseg, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SARSEG_CACHE", str(tmp_path))
+    for sha256, told in (
+        (RELEASED["vit_h"].sha256, "sarseg weights download vit_h"),
+        ("0" * 64, "name them by --backbone-weights"),
+    ):
+        update = {"backbone": "vit_h", "backbone_sha256": sha256}
+        card = toy_card().model_copy(update=update)
+        run = sarseg("info", write_model(tmp_path / "model.safetensors", card))
+        assert f"not here (SHA-256 {sha256[:12]}…): {told}" in unwrapped(run)
 
 
 def test_the_embedded_model(sarseg: Sarseg, scene: Path) -> None:

@@ -50,6 +50,8 @@ def test_paths_are_those_of_the_file(tmp_path: Path) -> None:
         ({"runs": {"a": {"methd": "cwsam"}}}, "the run a: there is no option methd; did you mean"),
         ({"runs": {"a": {"baseline": "unet", "method": "full"}}}, "this is a baseline"),
         ({"runs": {"a": {"method": "full", "seed": 3}}}, "seeds: says it for all runs"),
+        ({"runs": {"a": {"foreground": "water"}}}, "give it under settings"),
+        ({"vary": {"foreground": ["water", "land"]}}, "give it under settings"),
         ({"runs": {"a": {"weights": "w"}}}, "weights are for a baseline"),
         ({"runs": {}}, "runs"),
         ({"reference": "cwsan"}, "did you mean 'cwsam'?"),
@@ -73,6 +75,16 @@ def test_mistakes_are_told(tmp_path: Path, changes: dict[str, Any], told: str) -
 def test_no_such_file(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="label-share"):
         load_comparison(str(tmp_path / "none.yaml"), {})
+
+
+def test_a_folder_does_not_hide_a_shipped_comparison(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "fusar").mkdir()
+    assert load_comparison("fusar", {}).data == DatasetData(dataset="fusar")
+    Path("fusar2").write_text(yaml.safe_dump(TINY))
+    assert load_comparison("fusar2", {}).title == "Tiny"
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -99,6 +111,39 @@ def test_trials_vary_what_has_it(tmp_path: Path) -> None:
     shares = _written(tmp_path, vary={"label_share": [0.1, 1.0]}, seeds=[0])
     trials = trials_of(load_comparison(shares, {}), tmp_path, "data")
     assert [trial.settings.label_share for trial in trials] == [0.1, 1.0] * 2
+
+
+@pytest.mark.parametrize(
+    ("varied", "values", "by_classifier"),
+    [
+        ("epochs", [1, 2], False),
+        ("loss.gamma", [1.0, 2.0], False),
+        ("augment.band_dropout", [0.0, 0.5], False),
+        ("looks", [1.0, 4.0], True),
+        ("despeckle.size", [5, 7], True),
+    ],
+)
+def test_a_classifier_is_fitted_once_where_nothing_changes(
+    tmp_path: Path, varied: str, values: list[Any], by_classifier: bool
+) -> None:
+    settings = {"loss": "focal"}
+    config = _written(tmp_path, vary={varied: values}, seeds=[0], settings=settings)
+    trials = trials_of(load_comparison(config, {}), tmp_path, "data")
+    fitted = [trial.value for trial in trials if trial.run == "Gauss"]
+    assert fitted == (values if by_classifier else [None])
+    assert [trial.value for trial in trials if trial.run == "cwsam"] == values
+
+
+@pytest.mark.parametrize(
+    ("run", "told"),
+    [({"baseline": "unett"}, "The run a: .*unet"), ({"epochs": 3}, "The run a: It sets epochs")],
+)
+def test_what_is_varied_of_runs_that_make_no_sense(
+    tmp_path: Path, run: dict[str, Any], told: str
+) -> None:
+    found = load_comparison(_written(tmp_path, runs={"a": run}, vary={"epochs": [1, 2]}), {})
+    with pytest.raises((UsageError, ModelError), match=told):
+        trials_of(found, tmp_path, "data")
 
 
 def test_a_key_changes_with_what_comes_out_alone(tmp_path: Path) -> None:

@@ -1,9 +1,13 @@
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from sarseg.comparison.compare import write_results
 from sarseg.comparison.config import Comparison
+from sarseg.comparison.markdown import as_markdown
+from sarseg.comparison.plots import plot_files
 from sarseg.comparison.process import Failure
 from sarseg.comparison.record import read_record, write_record
 from sarseg.comparison.results import Results, collect
@@ -52,6 +56,39 @@ def test_classes_that_there_are_not() -> None:
         _collected(small_comparison(without=(("watr",),)), HITS)
 
 
+def test_classes_of_which_none_is_left() -> None:
+    results = _collected(small_comparison(without=(("water", "land"),)), HITS)
+    assert np.isnan(results.rows[0].figures["mIoU without water, land"].mean)
+    assert {each.figure for each in results.differences} == {"mIoU"}
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [({"counts": ((0, 0, 0, 10), (1, 1, 2, 9))}, "pixels"), ({"classes": ("w", "l")}, "classes")],
+)
+def test_trials_that_were_not_judged_alike_are_not_compared(
+    change: dict[str, Any], told: str
+) -> None:
+    trials, records = records_of(small_comparison(), HITS)
+    record = records["full, seed 1"]
+    other = record.judgement.model_copy(update=change)
+    records["full, seed 1"] = record.model_copy(update={"judgement": other})
+    with pytest.raises(UsageError, match=f"'full, seed 1' were judged by different {told}"):
+        collect(small_comparison(), trials, records, [], command="", data="")
+
+
+def test_versions_that_agree_are_told_once() -> None:
+    trials, records = records_of(small_comparison(), HITS)
+    versions = [{"sarseg": "1"}, {"sarseg": "1", "monai": "2"}, {"sarseg": "1", "torch": "3"}]
+    versions += [{"sarseg": "2"}] * 3
+    told = {
+        label: record.model_copy(update={"versions": one})
+        for (label, record), one in zip(records.items(), versions, strict=True)
+    }
+    results = collect(small_comparison(), trials, told, [], command="", data="")
+    assert results.versions == ({"sarseg": "1", "monai": "2", "torch": "3"}, {"sarseg": "2"})
+
+
 def test_a_reference_that_is_not_varied_is_that_of_all() -> None:
     comparison = small_comparison(vary={"method.adapter_ratio": (0.25, 0.5)}, reference="full")
     results = _collected(comparison, HITS)
@@ -85,9 +122,27 @@ def test_the_page_and_its_plots(tmp_path: Path) -> None:
         assert f"]({name}.png)" in text
         assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
         assert "<svg" in (tmp_path / f"{name}.svg").read_text()
+    written = {path for path in tmp_path.iterdir() if path.suffix in (".png", ".svg")}
+    assert written == set(plot_files(comparison.varied, tmp_path, "page_"))
     svg = (tmp_path / "page_accuracy_vs_parameters.svg").read_bytes()
     write_results(results, tmp_path / "page.md", prefix="page_")
     assert (tmp_path / "page_accuracy_vs_parameters.svg").read_bytes() == svg
+
+
+def test_the_page_says_which_epoch_was_kept() -> None:
+    trials, records = records_of(small_comparison(), HITS)
+    without = {
+        label: record.model_copy(update={"validation_miou": None})
+        for label, record in records.items()
+    }
+    gauss = {label: record for label, record in records.items() if record.run == "Gauss"}
+    pages = [
+        as_markdown(collect(small_comparison(), trials, each, [], command="", data=""), [])
+        for each in (records, without, gauss)
+    ]
+    assert "keep the epoch with the best validation mIoU; figures are" in pages[0]
+    assert "keep the last epoch; figures are" in pages[1]
+    assert "seeds. Figures are" in pages[2]
 
 
 def test_records_are_read_as_they_were_written(tmp_path: Path) -> None:

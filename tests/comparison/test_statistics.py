@@ -106,6 +106,20 @@ def test_resamples_draw_as_many_units_and_the_same_each_time() -> None:
     assert (weights != resample_weights(7, 100, seed=1)).any()
 
 
+def test_many_units_are_drawn_and_weighed_as_a_few_are() -> None:
+    units, resamples = 20_000, 500  # more than are held at once
+    weights = resample_weights(units, resamples, seed=2)
+    whole = np.random.default_rng(2).multinomial(units, np.full(units, 1 / units), resamples)
+    assert weights.nbytes == 2 * whole.size
+    assert (weights == whole).all()
+    run = np.random.default_rng(3).integers(0, 9, (units, 1, 2))
+    summed = whole @ run.reshape(units, 2)
+    expected = np.percentile(summed[:, 0] / summed.sum(1), [2.5, 97.5])
+    none = run * [0, 1]  # nothing is right
+    found = paired_difference([run], [none], weights)
+    assert (found.low, found.high) == pytest.approx(tuple(expected), rel=1e-12)
+
+
 def test_spread_is_that_of_a_sample() -> None:
     found = spread([0.5, 0.6, 0.7])
     assert (found.mean, found.deviation) == pytest.approx((0.6, 0.1))

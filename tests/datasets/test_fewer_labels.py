@@ -44,13 +44,16 @@ def chips(tmp_path_factory: pytest.TempPathFactory) -> ChipFolder:
     return ChipFolder.open(folder / "chips")
 
 
-def mosaic(source: ChipSource, split: Split = "train") -> np.ndarray:
-    """Labels of the scene as its chips show them; fails where two chips differ at a pixel."""
+def mosaic(source: ChipSource, split: Split = "train", margin: int = 0) -> np.ndarray:
+    """Labels of the scene as its chips show them, but for their ``margin``; fails where two chips
+    differ at a pixel."""
     whole = np.full((SIDE, SIDE), NODATA, np.uint8)
     seen = np.zeros((SIDE, SIDE), bool)
     for ref in source.splits[split]:
-        place = np.s_[ref.row : ref.row + SIZE, ref.col : ref.col + SIZE]
-        labels = source.read(ref).labels
+        inner = slice(margin, SIZE - margin)
+        top, left, side = ref.row + margin, ref.col + margin, SIZE - 2 * margin
+        place = np.s_[top : top + side, left : left + side]
+        labels = source.read(ref).labels[inner, inner]
         np.testing.assert_array_equal(whole[place][seen[place]], labels[seen[place]])
         whole[place], seen[place] = labels, True
     return whole
@@ -74,6 +77,22 @@ def test_of_every_class_the_share_stays_in_whole_cells(
         assert (after == index).sum() >= share * (before == index).sum()
     for was, now in zip(cells(before != NODATA), cells(kept), strict=True):
         assert not now.any() or (now == was).all()
+
+
+@settings(max_examples=15, deadline=None)
+@given(share=SHARES, seed=SEEDS, margin=st.integers(1, SIZE // 2 - 1))
+def test_what_a_filter_leaves_inexact_does_not_count(
+    chips: ChipFolder, share: float, seed: int, margin: int
+) -> None:
+    """However far it looks: of what is trained on of a class, the share stays, and every chip
+    has a part in it."""
+    few = FewerLabels(chips, share, seed, margin=margin)
+    before, after = mosaic(chips, margin=margin), mosaic(few, margin=margin)
+    for index in range(len(chips.classes)):
+        assert (after == index).sum() >= share * (before == index).sum()
+    inner = slice(margin, SIZE - margin)
+    for ref in few.splits["train"]:
+        assert (few.read(ref).labels[inner, inner] != NODATA).any()
 
 
 @settings(max_examples=8, deadline=None)
@@ -120,7 +139,8 @@ def test_other_splits_stay_whole_and_empty_chips_go(chips: ChipFolder) -> None:
 
 def test_the_digest_says_the_share_and_the_seed(chips: ChipFolder) -> None:
     digests = {FewerLabels(chips, share, seed).digest() for share in (0.1, 0.2) for seed in (0, 1)}
-    assert len(digests | {chips.digest()}) == 5
+    filtered = FewerLabels(chips, 0.1, 0, margin=3).digest()
+    assert len(digests | {chips.digest(), filtered}) == 6
     assert FewerLabels(chips, 0.1, 0).digest() in digests
 
 

@@ -20,7 +20,7 @@ from sarseg.filters.statistics import BandScaling
 from sarseg.model.backbone import backbone_file, load_backbone, read_state
 from sarseg.model.bands import exact_inputs
 from sarseg.model.card import ModelCard
-from sarseg.model.checkpoints import file_sha256
+from sarseg.model.checkpoints import RELEASED, file_sha256
 from sarseg.model.file import load_model, save_model, trained_state
 from sarseg.model.segmenter import Segmenter
 from sarseg.sam.architecture import architecture
@@ -93,6 +93,21 @@ def test_another_backbone_is_refused_by_its_hash(
     save_file({name: 2 * t for name, t in load_file(backbone_file("vit_t", None)).items()}, other)
     with pytest.raises(ModelError, match="SHA-256"):
         load_model(path, backbone_weights=other)
+
+
+def test_a_backbone_of_ones_own_is_not_to_be_downloaded(
+    tmp_path: Path, card: ModelCard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SARSEG_CACHE", str(tmp_path))
+    path = tmp_path / "model.safetensors"
+    for sha256, words in (
+        ("0" * 64, "which are not Meta's: name the file by --backbone-weights"),
+        (RELEASED["vit_b"].sha256, "sarseg weights download vit_b"),
+    ):
+        of_card = card.model_copy(update={"backbone": "vit_b", "backbone_sha256": sha256})
+        save_file({"x": torch.zeros(1)}, path, metadata={"sarseg": of_card.model_dump_json()})
+        with pytest.raises(ModelError, match=words):
+            load_model(path)
 
 
 def test_a_backbone_of_other_sizes_is_refused(tmp_path: Path, segmenter: Segmenter) -> None:

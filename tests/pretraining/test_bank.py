@@ -6,7 +6,8 @@ import numpy as np
 import torch
 
 from sarseg.datasets.synthetic.randomised import draw_patch
-from sarseg.pretraining.bank import COARSE, PatchBank
+from sarseg.pretraining.bank import PatchBank
+from sarseg.pretraining.kept import COARSE
 from tests.pretraining.conftest import FIRST, PATCHES, SIZE
 
 

@@ -1,6 +1,7 @@
 """A backbone from scenes without labels, and a model trained from it."""
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,13 @@ from safetensors.torch import load_file
 from sarseg.errors import OutputError, UsageError
 from sarseg.model.backbone import backbone_file, sam_shapes
 from sarseg.model.file import load_model
-from sarseg.pretraining.pretrain import METADATA_KEY, PretrainSettings, pretrain
+from sarseg.pretraining.pretrain import (
+    METADATA_KEY,
+    PretrainSettings,
+    _Batch,
+    _predicted,
+    pretrain,
+)
 from sarseg.sam.architecture import architecture
 from sarseg.training.run import train
 from sarseg.training.settings import TrainSettings
@@ -68,9 +75,32 @@ def test_it_learns(tmp_path: Path) -> None:
     assert losses.after < losses.constant
 
 
+def test_progress_begins_with_what_is_read(scene: Path, tmp_path: Path) -> None:
+    told: list[tuple[int, int, str]] = []
+    pretrain(
+        [(str(scene),)],
+        tmp_path / "b.safetensors",
+        PretrainSettings(**TINY),  # type: ignore[arg-type]
+        progress=lambda *each: told.append(each),
+    )
+    assert told[0] == (0, 2, "reading s_vv.tif")
+    assert [done for done, _, _ in told] == [0, 1, 2]
+
+
+def test_a_departure_is_in_spreads() -> None:
+    """What is 1 of the bands is as many decibels as the scene's spread."""
+    shape = (1, 2, 4, 4)
+    spread = torch.tensor([3.0, 6.0]).reshape(1, 2, 1, 1)
+    ones = torch.ones(shape)
+    batch = _Batch(ones, 5 * ones, ones.bool(), spread, torch.zeros(1, 1, 4, 4, dtype=torch.bool))
+    log_mean = _predicted(lambda bands: bands, nullcontext())(batch)  # type: ignore[arg-type]
+    torch.testing.assert_close(10 ** (spread / 10) * 5 * ones, log_mean.exp())
+
+
 def test_an_interruption_leaves_nothing(scene: Path, tmp_path: Path) -> None:
     def interrupt(done: int, total: int, note: str) -> None:
-        raise KeyboardInterrupt
+        if done:
+            raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         pretrain(

@@ -1,6 +1,7 @@
 """Windows to learn from never touch those to judge by."""
 
 from pathlib import Path
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
@@ -48,6 +49,49 @@ def test_scaling_and_intensity(tmp_path: Path) -> None:
     assert np.median(example.intensity[example.valid]) == pytest.approx(1, rel=0.3)
     for each in (example.bands, example.intensity):
         assert (each[~example.valid] == 0).all()
+
+
+def test_intensity_follows_from_bands_and_spread(tmp_path: Path) -> None:
+    both = (
+        str(write_raster(tmp_path / "a_vv.tif", speckle(100, 100))),
+        str(write_raster(tmp_path / "a_vh.tif", speckle(100, 100, seed=1) ** 2)),
+    )
+    one = (str(write_raster(tmp_path / "b_hh.tif", speckle(100, 100))),)
+    with WindowSource.open([both, one], DEFAULT, SIZE, 0) as source:
+        drawn = [source.draw(np.random.default_rng(n)) for n in range(20)]
+    assert {tuple((each.spread > 0).ravel()) for each in drawn} == {(1, 1, 0), (0, 0, 1)}
+    for each in drawn:
+        assert each.spread.shape == (3, 1, 1)
+        expected = np.where(each.valid, 10 ** (each.bands * each.spread / 10), 0)
+        np.testing.assert_allclose(each.intensity, expected, rtol=1e-5)
+        if each.spread[0]:
+            assert each.spread[1] == pytest.approx(2 * each.spread[0], rel=0.2)
+
+
+def test_a_scene_is_taken_once(tmp_path: Path) -> None:
+    """However it is spelled: two of it would learn from what the other holds out."""
+    files = [write_raster(tmp_path / f"a_{band}.tif", speckle(100, 100)) for band in ("vv", "vh")]
+    (tmp_path / "link_vv.tif").symlink_to(files[0])
+    scenes = [
+        tuple(map(str, files)),
+        (str(tmp_path / ".." / tmp_path.name / "a_vv.tif"),),
+        (str(tmp_path / "link_vv.tif"),),
+        (str(write_raster(tmp_path / "b_vv.tif", speckle(100, 100))),),
+    ]
+    told: list[str] = []
+    with WindowSource.open(scenes, DEFAULT, SIZE, 0, told.append) as source:
+        assert [scene.name for scene in source.scenes] == ["a_vv.tif + a_vh.tif", "b_vv.tif"]
+    twice = [sentence for sentence in told if "was named twice: taken once" in sentence]
+    assert [sentence.split()[0] for sentence in twice] == ["a_vv.tif", "link_vv.tif"]
+
+
+def test_two_rasters_of_a_zip_file_are_two_scenes(tmp_path: Path) -> None:
+    with ZipFile(tmp_path / "s.zip", "w") as archive:
+        for name in ("a_vv.tif", "b_vv.tif"):
+            archive.write(write_raster(tmp_path / name, speckle(100, 100)), name)
+    inside = [(f"{tmp_path}/s.zip!/{name}_vv.tif",) for name in "aba"]
+    with WindowSource.open(inside, DEFAULT, SIZE, 0) as source:
+        assert len(source.scenes) == 2
 
 
 def test_scenes_of_other_bands_share_a_source(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 
 from sarseg.assessment.confusion import confusion_matrix, scores
 from sarseg.datasets.synthetic import CLASSES
+from sarseg.errors import OutputError
 from sarseg.model.backbone import backbone_file
 from sarseg.model.file import LoadedModel, load_model
 from sarseg.prediction.predictor import predict_scene
@@ -84,6 +85,12 @@ def test_one_polarisation_will_do(band: int, model: LoadedModel, tmp_path: Path)
                 cut.write(opened.read(number, window=corner), 1)
                 cut.descriptions = (opened.descriptions[number - 1],)
     assert miou(image, truth, model, tmp_path / "map.tif") >= 0.45
+
+
+def test_files_that_cannot_be_written_are_told_before_training(tmp_path: Path) -> None:
+    for folder, encoder in (("gone", "encoder"), (".", "gone/encoder")):
+        with pytest.raises(OutputError, match=r"The folder .*gone of the output .* does not exist"):
+            make(Recipe(), tmp_path / folder, tmp_path / f"{encoder}.safetensors")
 
 
 @pytest.mark.full

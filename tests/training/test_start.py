@@ -10,6 +10,8 @@ from sarseg.errors import ModelError, UsageError
 from sarseg.inspection.model import inspect_model
 from sarseg.model.backbone import backbone_file
 from sarseg.model.file import load_model, read_card
+from sarseg.training.data import PreparedChips
+from sarseg.training.plan import plan
 from sarseg.training.run import train
 from sarseg.training.settings import TrainSettings
 from sarseg.training.start import start
@@ -80,6 +82,11 @@ def test_a_model_from_random_weights_needs_no_other_file(
     assert not torch.allclose(state[name], shipped[name].float(), atol=1e-2)
 
 
+def test_a_backbone_for_it_is_refused(model: Path) -> None:
+    with pytest.raises(ModelError, match=r"holds all of its weights.*leave --backbone-weights out"):
+        load_model(model, backbone_weights=EMBEDDED, any_backbone=True)
+
+
 def test_the_seed_decides(chips: Path, model: Path, tmp_path: Path) -> None:
     first = load_file(model)
     again = load_file(from_random(chips, tmp_path / "a.safetensors"))
@@ -115,6 +122,21 @@ def test_other_commands_take_it(
     run = sarseg("inspect", model, "--scene", scene, "-o", tmp_path / "page.html")
     assert run.code == 5
     assert "trained from random weights" in run.stderr
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_of_every_class_labels_are_trained_on(chips: Path, seed: int) -> None:
+    """Not those alone that a wide filter leaves inexact, along the edges of chips."""
+    wide = {"looks": 4, "set": {"despeckle.size": 19}}
+    whole, few = (
+        plan(settings(chips, **wide, label_share=share, seed=seed)).training
+        for share in (1.0, 1e-6)
+    )
+
+    def shown(prepared: PreparedChips) -> set[int]:
+        return set().union(*(prepared[n][1].unique().tolist() for n in range(len(prepared))))
+
+    assert shown(few) == shown(whole)
 
 
 def test_less_labels(chips: Path, tmp_path: Path) -> None:
