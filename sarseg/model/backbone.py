@@ -59,8 +59,10 @@ def starting_file(backbone: str, init: Init | None, given: Path | None) -> Path 
 
     Without ``init`` and a file ``given`` they are the embedded ones, or else Meta's.
 
-    Raises UsageError where ``init`` makes no sense, ModelError as ``backbone_file`` does.
+    Raises UsageError where ``init`` makes no sense, ModelError for an unknown backbone and as
+    ``backbone_file`` does.
     """
+    architecture(backbone)
     if init is not None and given is not None:
         raise UsageError(
             f"--init {init} and --backbone-weights {given} both say where training starts from: "
