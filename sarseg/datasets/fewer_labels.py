@@ -9,10 +9,8 @@ from itertools import groupby
 import numpy as np
 from numpy.typing import NDArray
 
-from sarseg.classes import LandCoverClass
-from sarseg.datasets.manifest import SceneRecord
+from sarseg.datasets.altered import AlteredSource
 from sarseg.datasets.sample import IGNORE, ChipData, ChipRef, ChipSource, Split
-from sarseg.filters.chain import Filters
 
 CELL = 8
 """Pixels of a cell's side."""
@@ -22,7 +20,7 @@ _COL_BITS = 32
 _CLASS_BITS = 8
 
 
-class FewerLabels:
+class FewerLabels(AlteredSource):
     """A ``ChipSource`` that keeps about ``share`` (0 < share <= 1) of each class's training labels.
 
     Labels stay or go in cells of 8 x 8 pixels of the scene, whichever chip shows them. The cells
@@ -42,62 +40,17 @@ class FewerLabels:
     def __init__(self, source: ChipSource, share: float, seed: int, *, margin: int = 0) -> None:
         if not 0 < share <= 1:
             raise ValueError(f"{share} is no share: it is above 0, and 1 at most")
-        self._source = source
+        super().__init__(source)
         self._share, self._seed, self._margin = share, seed, margin
         training: Split = "train"
         whole = source.splits.get(training, ())
         self._thinned = frozenset(whole)
         cells, labelled = _labelled_cells(source, whole, margin)
         self._kept = _kept_cells(cells, share, seed)
-        self.splits: Mapping[Split, Sequence[ChipRef]] = {
+        self.splits = {
             **source.splits,
             training: [ref for ref in whole if np.isin(labelled[ref], self._of(ref)).any()],
         }
-
-    @property
-    def name(self) -> str:
-        """The source's name."""
-        return self._source.name
-
-    @property
-    def classes(self) -> tuple[LandCoverClass, ...]:
-        """The source's legend."""
-        return self._source.classes
-
-    @property
-    def bands(self) -> tuple[str, ...]:
-        """The source's bands."""
-        return self._source.bands
-
-    @property
-    def tile_size(self) -> int:
-        """Rows, and columns, of every chip."""
-        return self._source.tile_size
-
-    @property
-    def filters(self) -> Filters:
-        """What the source's chips have gone through already."""
-        return self._source.filters
-
-    @property
-    def pixel_size(self) -> float | None:
-        """The source's pixel size in metres."""
-        return self._source.pixel_size
-
-    @property
-    def scenes(self) -> tuple[SceneRecord, ...]:
-        """The scenes that the source's chips come from."""
-        return self._source.scenes
-
-    @property
-    def division(self) -> str:
-        """How the source's splits came about."""
-        return self._source.division
-
-    @property
-    def remarks(self) -> tuple[str, ...]:
-        """The source's remarks."""
-        return self._source.remarks
 
     def read(self, ref: ChipRef) -> ChipData:
         """Read one chip from disk. Raises DatasetError where its files cannot be used."""

@@ -1,22 +1,20 @@
 """One class of a dataset against all the others together."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from sarseg.classes import LandCoverClass
-from sarseg.datasets.manifest import SceneRecord
-from sarseg.datasets.sample import IGNORE, ChipData, ChipRef, ChipSource, Split
+from sarseg.datasets.altered import AlteredSource
+from sarseg.datasets.sample import IGNORE, ChipData, ChipRef, ChipSource
 from sarseg.errors import DatasetError
-from sarseg.filters.chain import Filters
 
 GREY = (190, 190, 190)
 """The colour of what is not the foreground."""
 
 
-class OneAgainstRest:
+class OneAgainstRest(AlteredSource):
     """A ``ChipSource`` of two classes: the rest, index 0, and the foreground, index 1.
 
     ``foreground`` is the name or the id of one of the source's classes, and keeps its id, name and
@@ -27,56 +25,11 @@ class OneAgainstRest:
     """
 
     def __init__(self, source: ChipSource, foreground: str) -> None:
-        self._source = source
+        super().__init__(source)
         self._index = _index_of(foreground, source)
         chosen = source.classes[self._index]
         rest = LandCoverClass(id=int(chosen.id == 0), name=f"not {chosen.name}", colour=GREY)
         self.classes = (rest, chosen)
-
-    @property
-    def name(self) -> str:
-        """The source's name."""
-        return self._source.name
-
-    @property
-    def bands(self) -> tuple[str, ...]:
-        """The source's bands."""
-        return self._source.bands
-
-    @property
-    def tile_size(self) -> int:
-        """Rows, and columns, of every chip."""
-        return self._source.tile_size
-
-    @property
-    def filters(self) -> Filters:
-        """What the source's chips have gone through already."""
-        return self._source.filters
-
-    @property
-    def pixel_size(self) -> float | None:
-        """The source's pixel size in metres."""
-        return self._source.pixel_size
-
-    @property
-    def scenes(self) -> tuple[SceneRecord, ...]:
-        """The scenes that the source's chips come from."""
-        return self._source.scenes
-
-    @property
-    def splits(self) -> Mapping[Split, Sequence[ChipRef]]:
-        """The source's chips."""
-        return self._source.splits
-
-    @property
-    def division(self) -> str:
-        """How the source's splits came about."""
-        return self._source.division
-
-    @property
-    def remarks(self) -> tuple[str, ...]:
-        """The source's remarks."""
-        return self._source.remarks
 
     def read(self, ref: ChipRef) -> ChipData:
         """Read one chip from disk. Raises DatasetError where its files cannot be used."""
